@@ -1,0 +1,115 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <wengert/autograd/tensor.h>
+
+/// \file
+/// Gradients against central differences:
+/// \code
+///   const GradcheckReport report = gradcheck([](const Tensor& x, const Tensor& w) { return tanh(matmul(x, w)); },
+///                                            {x, w}, {.order = 2});
+///   if (!report) fmt::print("{}", report.text);
+/// \endcode
+
+namespace wengert {
+
+struct GradcheckOptions {
+  enum class Mode : std::uint8_t {
+    projection,  ///< one directional derivative per input, of a random combination of all outputs: cheap at any size
+    jacobian,    ///< every derivative of every output element by every input element
+  };
+
+  Mode mode = Mode::projection;
+  int order = 1;  ///< 2: after the gradients, the gradients of the gradients too
+  /// Half the distance of the two points of a difference. Kinks must be farther away than that.
+  double epsilon = 1e-6;
+  /// Accepted: |analytic - numeric| <= absolute_tolerance + relative_tolerance * max(|analytic|, |numeric|).
+  double relative_tolerance = 1e-5;
+  double absolute_tolerance = 1e-6;
+  std::uint64_t seed = 0;  ///< of the random directions
+  int listed = 10;         ///< rows of the table, worst first
+};
+
+/// The outcome; true if all gradients agreed.
+struct GradcheckReport {
+  bool passed = true;
+  /// Empty if passed. Else what failed (order, mode) and a table: input, element, analytic and numeric derivative,
+  /// absolute and relative error, worst first.
+  std::string text = {};
+
+  explicit operator bool() const noexcept { return passed; }
+};
+
+namespace detail {
+
+/// A borrowed function from tensors to tensors.
+struct CheckedFunction {
+  const void* object;
+  std::vector<Tensor> (*call)(const void* object, const std::vector<Tensor>& inputs);
+
+  std::vector<Tensor> operator()(const std::vector<Tensor>& inputs) const { return call(object, inputs); }
+};
+
+GradcheckReport run_gradcheck(CheckedFunction f, const std::vector<Tensor>& inputs, const GradcheckOptions& options);
+[[noreturn]] void fail_gradcheck_arity(std::size_t expected, std::size_t given);
+
+template <class F, std::size_t N, class Indices = std::make_index_sequence<N>>
+inline constexpr bool takes_tensors = false;
+template <class F, std::size_t N, std::size_t... I>
+inline constexpr bool takes_tensors<F, N, std::index_sequence<I...>> =
+    std::is_invocable_v<F&, decltype((void(I), std::declval<const Tensor&>()))...>;
+
+/// Calls `f` with the tensors one by one if it takes N to 8 of them, else with all in one vector or span.
+template <std::size_t N = 1, class F>
+decltype(auto) call_with_tensors(F& f, const std::vector<Tensor>& inputs) {
+  if constexpr (takes_tensors<F, N>) {
+    if (inputs.size() != N) fail_gradcheck_arity(N, inputs.size());
+    return [&]<std::size_t... I>(std::index_sequence<I...>) { return f(inputs[I]...); }(std::make_index_sequence<N>());
+  } else if constexpr (N < 8) {
+    return call_with_tensors<N + 1>(f, inputs);
+  } else {
+    return f(inputs);
+  }
+}
+
+}  // namespace detail
+
+/// Compares the gradients of `f` at `inputs` with central differences. `f` takes as many tensors as there are inputs
+/// (up to 8), or one `const std::vector<Tensor>&` or `std::span<const Tensor>`, and returns a tensor or a
+/// std::vector<Tensor>, of any shapes. Inputs that do not require a gradient are held fixed; int64 outputs, and
+/// inputs that an output does not depend on, count as derivative zero. `f` must give the same for the same inputs: a
+/// function that draws random numbers seeds a generator of its own.
+///
+/// Throws DTypeError unless inputs are float64 (or int64, which are held fixed) and outputs float64 or int64, Error if
+/// no input requires a gradient.
+template <class F>
+GradcheckReport gradcheck(F&& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {}) {
+  const auto all_results = [&](const std::vector<Tensor>& arguments) -> std::vector<Tensor> {
+    auto&& result = detail::call_with_tensors(f, arguments);
+    if constexpr (std::convertible_to<decltype(result), Tensor>)
+      return {std::forward<decltype(result)>(result)};
+    else
+      return std::forward<decltype(result)>(result);
+  };
+  const auto call = [](const void* object, const std::vector<Tensor>& arguments) {
+    return (*static_cast<decltype(&all_results)>(object))(arguments);
+  };
+  return detail::run_gradcheck({&all_results, call}, inputs, options);
+}
+
+/// Same, but throws Error with the report's text if a gradient is wrong.
+template <class F>
+void require_gradcheck(F&& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {}) {
+  const GradcheckReport report = gradcheck(f, inputs, options);
+  check<Error>(report.passed, "{}", report.text);
+}
+
+}  // namespace wengert

@@ -1,0 +1,216 @@
+#pragma once
+
+#include <cstdint>
+
+#include <wengert/autograd/simd.h>
+
+#include "autograd/kernels/gemm.h"
+
+/// \file
+/// Products whose operands fit the nearest caches, straight from where they lie: no packing, no blocking over k.
+
+namespace wengert::kernels {
+
+namespace detail {
+
+using simd::Pack;
+
+/// The first n lanes of a packet, zeros behind them.
+template <class T>
+[[gnu::always_inline]] inline Pack<T> load_or_zero(const T* p, std::int64_t n) {
+  alignas(sizeof(Pack<T>)) static constexpr struct Ramp {
+    T values[Pack<T>::size];
+    constexpr Ramp() : values() {
+      for (std::int64_t lane = 0; lane < Pack<T>::size; ++lane) values[lane] = static_cast<T>(lane);
+    }
+  } ramp;
+  return where(Pack<T>::load(ramp.values) < Pack<T>(n), Pack<T>::load_partial(p, n), 0);
+}
+
+/// The sum of all lanes: halves are added until one is left.
+template <int bytes, class T>
+[[gnu::always_inline]] inline T sum_of(const T* lanes) {
+  if constexpr (bytes == sizeof(T)) {
+    return *lanes;
+  } else {
+    constexpr int half_bytes = bytes / 2;
+    constexpr int half = half_bytes / static_cast<int>(sizeof(T));
+    typedef T Half __attribute__((vector_size(half_bytes)));
+    Half low, high;
+    __builtin_memcpy(&low, lanes, sizeof low);
+    __builtin_memcpy(&high, lanes + half, sizeof high);
+    low += high;
+    T folded[half];
+    __builtin_memcpy(folded, &low, sizeof low);
+    return sum_of<half_bytes>(folded);
+  }
+}
+
+template <class T>
+[[gnu::always_inline]] inline T sum_lanes(Pack<T> x) {
+  T lanes[Pack<T>::size];
+  x.store(lanes);
+  return sum_of<static_cast<int>(simd::register_bytes)>(lanes);
+}
+
+/// op(A) seen element by element: A(i, p) = data[i * row + p * column].
+template <class T>
+struct Elements {
+  const T* data;
+  std::int64_t row;
+  std::int64_t column;
+};
+
+/// Loads once into a register what compilers would otherwise read from memory again for each of its uses, which costs
+/// twice where it straddles cache lines.
+template <class Vector>
+[[gnu::always_inline]] inline Vector in_register(Vector v) {
+#if defined(__x86_64__)
+  asm("" : "+v"(v));
+#endif
+  return v;
+}
+
+/// `rows` rows of C, `packs` packets wide, of which the last has `last` lanes: each element of A times a row of B.
+template <int rows, int packs, bool whole, class T>
+void tile_of_rows(std::int64_t k, Elements<T> a, const T* b, std::int64_t b_stride, T* c, std::int64_t c_stride,
+                  Store store, std::int64_t last) {
+  constexpr std::int64_t width = Pack<T>::size;
+  // Bare vectors: compilers keep arrays of them in registers, but not arrays of packets.
+  using Vector = typename Pack<T>::Vector;
+  const auto load = [last](const T* row, int j) {
+    if (whole || j + 1 < packs) return Pack<T>::load(row + j * width).vector();
+    return Pack<T>::load_partial(row + j * width, last).vector();
+  };
+  Vector sums[rows][packs] = {};
+  if (store == Store::add) {
+    for (int i = 0; i < rows; ++i) {
+      for (int j = 0; j < packs; ++j) sums[i][j] = load(c + i * c_stride, j);
+    }
+  }
+  for (std::int64_t p = 0; p < k; ++p) {
+    Vector row[packs];
+    for (int j = 0; j < packs; ++j) row[j] = in_register(load(b + p * b_stride, j));
+    for (int i = 0; i < rows; ++i) {
+      const Pack<T> factor(a.data[i * a.row + p * a.column]);
+      for (int j = 0; j < packs; ++j) sums[i][j] = fma(factor, Pack<T>(row[j]), Pack<T>(sums[i][j])).vector();
+    }
+  }
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < packs; ++j) {
+      T* out = c + i * c_stride + j * width;
+      if (whole || j + 1 < packs) {
+        Pack<T>(sums[i][j]).store(out);
+      } else {
+        Pack<T>(sums[i][j]).store_partial(out, last);
+      }
+    }
+  }
+}
+
+/// `packs` packets of columns, all rows.
+template <int packs, bool whole, class T>
+void columns_of_rows(std::int64_t m, std::int64_t k, Elements<T> a, const T* b, std::int64_t b_stride, T* c,
+                     std::int64_t c_stride, Store store, std::int64_t last) {
+  std::int64_t i = 0;
+  const auto rows = [&]<int count>() {
+    for (; i + count <= m; i += count) {
+      tile_of_rows<count, packs, whole>(k, {a.data + i * a.row, a.row, a.column}, b, b_stride, c + i * c_stride,
+                                        c_stride, store, last);
+    }
+  };
+  // Enough sums at a time to keep the multipliers busy, few enough for the registers.
+  if constexpr (packs == 1) rows.template operator()<8>();
+  rows.template operator()<4>();
+  rows.template operator()<1>();
+}
+
+/// `rows` x `columns` inner products of rows of A and rows of B.
+template <int rows, int columns, class T>
+void tile_of_dots(std::int64_t k, const T* a, std::int64_t a_stride, const T* b, std::int64_t b_stride, T* c,
+                  std::int64_t c_stride, Store store) {
+  constexpr std::int64_t width = Pack<T>::size;
+  using Vector = typename Pack<T>::Vector;
+  Vector sums[rows][columns] = {};
+  const auto step = [&](auto load_a, auto load_b) {
+    Vector right[columns];
+    for (int j = 0; j < columns; ++j) {
+      right[j] = load_b(b + j * b_stride).vector();
+      if constexpr (rows > 1) right[j] = in_register(right[j]);
+    }
+    for (int i = 0; i < rows; ++i) {
+      const Pack<T> left(in_register(load_a(a + i * a_stride).vector()));
+      for (int j = 0; j < columns; ++j) sums[i][j] = fma(left, Pack<T>(right[j]), Pack<T>(sums[i][j])).vector();
+    }
+  };
+  std::int64_t p = 0;
+  for (; p + width <= k; p += width) {
+    const auto load = [p](const T* row) { return Pack<T>::load(row + p); };
+    step(load, load);
+  }
+  if (p < k) {
+    step([&](const T* row) { return load_or_zero(row + p, k - p); },
+         [&](const T* row) { return Pack<T>::load_partial(row + p, k - p); });
+  }
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < columns; ++j) {
+      T& out = c[i * c_stride + j];
+      const T sum = sum_lanes(Pack<T>(sums[i][j]));
+      out = store == Store::add ? out + sum : sum;
+    }
+  }
+}
+
+}  // namespace detail
+
+/// C (+)= A B, where B's rows lie as they are read and A's elements anywhere.
+template <class T>
+void gemm_by_rows(std::int64_t m, std::int64_t n, std::int64_t k, detail::Elements<T> a, const T* b,
+                  std::int64_t b_stride, T* c, std::int64_t c_stride, Store store) {
+  constexpr std::int64_t width = simd::Pack<T>::size;
+  // Packets side by side: with 16 registers, four rows of four would spill.
+  constexpr int most = simd::register_bytes == 64 ? 4 : 2;
+  std::int64_t j = 0;
+  for (; j + most * width <= n; j += most * width) {
+    detail::columns_of_rows<most, true>(m, k, a, b + j, b_stride, c + j, c_stride, store, width);
+  }
+  const std::int64_t rest = n - j;
+  const std::int64_t last = (rest + width - 1) % width + 1;
+  const auto finish = [&]<int packs>() {
+    detail::columns_of_rows<packs, false>(m, k, a, b + j, b_stride, c + j, c_stride, store, last);
+  };
+  if (rest == 0) return;
+  if (rest <= width) return finish.template operator()<1>();
+  if (rest <= 2 * width) return finish.template operator()<2>();
+  if constexpr (most == 4) {
+    if (rest <= 3 * width) return finish.template operator()<3>();
+    finish.template operator()<4>();
+  }
+}
+
+/// C (+)= A B^T: each number is the inner product of a row of A and a row of B.
+template <class T>
+void gemm_by_dots(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_stride, const T* b,
+                  std::int64_t b_stride, T* c, std::int64_t c_stride, Store store) {
+  constexpr int most = simd::register_bytes == 64 ? 4 : 2;
+  std::int64_t i = 0;
+  const auto rows = [&]<int count>() {
+    for (; i + count <= m; i += count) {
+      std::int64_t j = 0;
+      const auto columns = [&]<int width>() {
+        for (; j + width <= n; j += width) {
+          detail::tile_of_dots<count, width>(k, a + i * a_stride, a_stride, b + j * b_stride, b_stride,
+                                             c + i * c_stride + j, c_stride, store);
+        }
+      };
+      // A sum waits for its previous term: a single row needs more of them side by side.
+      if constexpr (count == 1) columns.template operator()<8>();
+      columns.template operator()<4>();
+      columns.template operator()<1>();
+    }
+  };
+  rows.template operator()<most>();
+  rows.template operator()<1>();
+}
+
+}  // namespace wengert::kernels

@@ -1,0 +1,122 @@
+#include "autograd/kernels/index.h"
+
+#include <cstring>
+
+#include <wengert/autograd/elementwise.h>
+
+namespace wengert {
+
+namespace {
+
+using detail::Access;
+
+/// The row-major element `i` of a tensor of `shape`, as a list of its indices.
+Shape position_of(std::int64_t i, const Shape& shape) {
+  Shape position = shape;
+  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+    position = position.with(axis, i % shape[axis]);
+    i /= shape[axis];
+  }
+  return position;
+}
+
+/// Throws unless `index` holds numbers in [0, size), the size of `axis`, or of the classes if that is negative.
+void check_index(const char* op, const Tensor& index, std::int64_t size, int axis) {
+  const auto values = index.data<std::int64_t>();
+  for (const std::int64_t& value : values) {
+    if (value >= 0 && value < size) [[likely]]
+      continue;
+    const Shape position = position_of(&value - values.data(), index.shape());
+    const std::string of = axis < 0 ? std::to_string(size) + " classes"
+                                    : "axis " + std::to_string(axis) + " of size " + std::to_string(size);
+    fail<ShapeError>("{}: index {} at position {} is out of range for {}; it must be >= 0 and < {}", op, value,
+                     position, of, size);
+  }
+}
+
+void check_index_type(const char* op, const Tensor& index) {
+  check<Error>(index.defined(), "{}: index is undefined", op);
+  check<DTypeError>(index.dtype() == DType::int64, "{}: index must be int64, got {}; convert it with .to(int64)", op,
+                    index.dtype());
+}
+
+/// Checks the arguments of gather and scatter_add; gives the axis counted from the front.
+int check_elements(const char* op, const Tensor& x, int axis, const Tensor& index) {
+  detail::check_operands(op, std::array{&x}, Types::all);
+  check_index_type(op, index);
+  axis = normalize_axis(op, axis, x.rank());
+  bool fits = index.rank() == x.rank();
+  for (int a = 0; fits && a < x.rank(); ++a) fits = a == axis || index.shape()[a] <= x.shape()[a];
+  check(fits, "{}: index of shape {} must have as many axes as x of shape {} and be no larger off axis {}", op,
+        index.shape(), x.shape(), axis);
+  check_index(op, index, x.shape()[axis], axis);
+  return axis;
+}
+
+}  // namespace
+
+Tensor gather(const Tensor& x, int axis, const Tensor& index) {
+  axis = check_elements("gather", x, axis, index);
+  Tensor y = Access::allocate(index.shape(), x.dtype());
+  kernels::gather(x, axis, index, y);
+  return record("gather", std::move(y), wrt(x, [shape = x.shape(), axis, index](const Tensor& g) {
+                  return scatter_add(zeros(shape, g.dtype()), axis, index, g);
+                }));
+}
+
+Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source) {
+  detail::check_operands("scatter_add", std::array{&x, &source}, Types::all);
+  axis = check_elements("scatter_add", x, axis, index);
+  check(source.shape() == index.shape(), "scatter_add: source has shape {}, index has {}; they must be equal",
+        source.shape(), index.shape());
+  Tensor y = Access::allocate(x.shape(), x.dtype());
+  std::memcpy(Access::mutable_data<std::byte>(y), Access::data<std::byte>(x),
+              static_cast<std::size_t>(x.numel()) * size_of(x.dtype()));
+  kernels::scatter_add(source, axis, index, y);
+  return record("scatter_add", std::move(y), wrt(x, [](const Tensor& g) { return g; }),
+                wrt(source, [axis, index](const Tensor& g) { return gather(g, axis, index); }));
+}
+
+namespace {
+
+/// Zeros of `shape` with the rows of g added at index[0], index[1], ... of an axis: the gradient of index_select, whose
+/// gradient is index_select.
+Tensor index_add(const Tensor& g, const Shape& shape, int axis, const Tensor& index) {
+  Tensor y = zeros(shape, g.dtype());
+  kernels::index_add(g, axis, index, y);
+  return record("index_select_gradient", std::move(y),
+                wrt(g, [axis, index](const Tensor& upstream) { return index_select(upstream, axis, index); }));
+}
+
+}  // namespace
+
+Tensor index_select(const Tensor& x, int axis, const Tensor& index) {
+  detail::check_operands("index_select", std::array{&x}, Types::all);
+  check_index_type("index_select", index);
+  axis = normalize_axis("index_select", axis, x.rank());
+  check(index.rank() == 1, "index_select: index must have one axis, its shape is {}", index.shape());
+  check_index("index_select", index, x.shape()[axis], axis);
+  Tensor y = Access::allocate(x.shape().with(axis, index.numel()), x.dtype());
+  kernels::index_select(x, axis, index, y);
+  return record("index_select", std::move(y),
+                wrt(x, [shape = x.shape(), axis, index](const Tensor& g) { return index_add(g, shape, axis, index); }));
+}
+
+Tensor one_hot(const Tensor& index, std::int64_t classes, DType dtype) {
+  check_index_type("one_hot", index);
+  check(classes >= 0, "one_hot: classes must be >= 0, got {}", classes);
+  check(index.rank() < Shape::max_rank, "one_hot: index of shape {} already has 8 axes, the most there can be",
+        index.shape());
+  check_index("one_hot", index, classes, -1);
+  Tensor y = zeros(index.shape().inserted(index.rank(), classes), dtype);
+  dispatch(dtype, [&]<class T>() {
+    T* row = Access::mutable_data<T>(y);
+    for (const std::int64_t label : index.data<std::int64_t>()) {
+      row[label] = T(1);
+      row += classes;
+    }
+  });
+  return y;
+}
+
+}  // namespace wengert

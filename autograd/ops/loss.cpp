@@ -1,0 +1,248 @@
+#include <cmath>
+#include <vector>
+
+#include <wengert/autograd/elementwise.h>
+
+#include "autograd/kernels/softmax.h"
+
+namespace wengert {
+
+namespace {
+
+using detail::Access;
+
+/// The sum of `f(begin, end)` over chunks of [0, n), in an order that depends on n and grain alone.
+template <class F>
+double sum_over_chunks(std::int64_t n, std::int64_t grain, F f) {
+  std::vector<double> sums(static_cast<std::size_t>((n + grain - 1) / grain));
+  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
+    sums[static_cast<std::size_t>(begin / grain)] = f(begin, end);
+  });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+Tensor scalar(double value, DType dtype) { return full({}, value, dtype); }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Means over all elements of a loss of two numbers.
+
+/// The mean of `value(x, t)`, x from `input` and t from `target`.
+template <class Value>
+Tensor mean_of(Value value, const Tensor& input, const Tensor& target) {
+  // Short stretches in the tensor's type, their sums in double.
+  constexpr std::int64_t stretch = 1024;
+  const std::int64_t n = input.numel();
+  const double total = dispatch_floating(input.dtype(), [&]<class T>() {
+    const T* x = Access::data<T>(input);
+    const T* t = Access::data<T>(target);
+    return sum_over_chunks(n, detail::elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+      double sum = 0;
+      for (std::int64_t start = begin; start < end; start += stretch) {
+        simd::Pack<T> part = 0;
+        kernels::for_each_pack<T>(std::min(stretch, end - start), [&](auto lanes, std::int64_t i) {
+          part += lanes.keep(value(lanes.load(x + start + i, 0), lanes.load(t + start + i, 0)), 0);
+        });
+        sum += static_cast<double>(kernels::sum_of_lanes(part));
+      }
+      return sum;
+    });
+  });
+  return scalar(total / static_cast<double>(n), input.dtype());
+}
+
+/// The gradient of such a mean with respect to one side, by `formula(g, x, t)` for one element: one pass, or recorded
+/// ops when it is to be differentiated again.
+template <class F>
+auto mean_rule(F formula, const Tensor& input, const Tensor& target) {
+  return [formula, input, target](const Tensor& g) mutable {
+    const Tensor share = g / static_cast<double>(input.numel());
+    if (grad_enabled() && (g.requires_grad() || input.requires_grad() || target.requires_grad())) {
+      return formula(share, input, target);
+    }
+    return detail::fused<Types::floating, true>(formula, input.shape(), input.dtype(),
+                                                std::array{&share, &input, &target});
+  };
+}
+
+template <class Value, class InputGradient, class TargetGradient>
+Tensor mean_loss(const char* op, const char* input_name, const Tensor& input, const Tensor& target, Value value,
+                 InputGradient input_gradient, TargetGradient target_gradient) {
+  detail::check_operands(op, std::array{&input, &target}, Types::floating);
+  check(input.shape() == target.shape(), "{}: {} is {} and target is {}; they must have the same shape", op, input_name,
+        input.shape(), target.shape());
+  check(input.numel() > 0, "{}: {} of shape {} is empty, it has no mean", op, input_name, input.shape());
+  return record(op, mean_of(value, input, target), wrt(input, mean_rule(input_gradient, input, target)),
+                wrt(target, mean_rule(target_gradient, input, target)));
+}
+
+constexpr auto clamped_log = [](auto v) { return maximum(log(v), -100); };
+
+}  // namespace
+
+Tensor mse_loss(const Tensor& prediction, const Tensor& target) {
+  return mean_loss(
+      "mse_loss", "prediction", prediction, target, [](auto x, auto t) { return (x - t) * (x - t); },
+      [](auto g, auto x, auto t) { return 2 * g * (x - t); }, [](auto g, auto x, auto t) { return 2 * g * (t - x); });
+}
+
+Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& target) {
+  return mean_loss(
+      "binary_cross_entropy", "probabilities", probabilities, target,
+      [](auto p, auto t) { return -(t * clamped_log(p) + (1 - t) * clamped_log(1 - p)); },
+      [](auto g, auto p, auto t) { return g * (p - t) / maximum(p * (1 - p), 1e-12); },
+      [](auto g, auto p, auto /*t*/) { return g * (clamped_log(1 - p) - clamped_log(p)); });
+}
+
+Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target) {
+  return mean_loss(
+      "binary_cross_entropy_with_logits", "logits", logits, target, [](auto x, auto t) { return softplus(x) - x * t; },
+      [](auto g, auto x, auto t) { return g * (sigmoid(x) - t); }, [](auto g, auto x, auto /*t*/) { return -(g * x); });
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Cross entropy of rows of logits.
+
+namespace {
+
+constexpr const char* cross_entropy_name = "cross_entropy";
+
+void check_cross_entropy(const Tensor& logits, const Tensor& target) {
+  const char* op = cross_entropy_name;
+  detail::check_operands(op, std::array{&logits}, Types::floating);
+  check<Error>(target.defined(), "{}: target is undefined", op);
+  check(logits.rank() == 2, "{}: logits must be [N, K], got {}", op, logits.shape());
+  const std::int64_t classes = logits.dim(1);
+  check(logits.numel() > 0, "{}: logits of shape {} are empty, the loss has no mean", op, logits.shape());
+  if (target.dtype() != DType::int64) {
+    check<DTypeError>(target.dtype() == logits.dtype(),
+                      "{}: logits are {} and target is {}; target must be int64 labels, or probabilities of the "
+                      "logits' dtype",
+                      op, logits.dtype(), target.dtype());
+    check(target.shape() == logits.shape(),
+          "{}: logits are {} and target is {}; probabilities must have the logits' shape (labels are int64 of shape "
+          "[{}])",
+          op, logits.shape(), target.shape(), logits.dim(0));
+    return;
+  }
+  check(target.shape() == Shape{logits.dim(0)}, "{}: logits are {} and target is {}; labels must have shape [{}]", op,
+        logits.shape(), target.shape(), logits.dim(0));
+  const auto labels = target.data<std::int64_t>();
+  for (std::size_t row = 0; row < labels.size(); ++row) {
+    check(labels[row] >= 0 && labels[row] < classes,
+          "{}: target[{}] is {}, not a label of {} classes (expected 0 to {})", op, row, labels[row], classes,
+          classes - 1);
+  }
+}
+
+std::int64_t rows_per_chunk(std::int64_t columns) {
+  return std::max<std::int64_t>(1, detail::elementwise_grain / columns);
+}
+
+/// -(sum over the row of t log softmax(x)); a class with t = 0 counts nothing, even where its logit is -infinity.
+template <class T>
+double row_loss(const T* x, const T* t, std::int64_t columns) {
+  const T largest = kernels::row_max(x, columns);
+  const T log_sum = std::log(kernels::row_sum_of_exp(x, columns, largest));
+  simd::Pack<T> sum = 0;
+  kernels::for_each_pack<T>(columns, [&](auto lanes, std::int64_t i) {
+    const auto weight = lanes.load(t + i, 0);
+    sum += where(weight == 0, 0, weight * (log_sum - (lanes.load(x + i, 0) - largest)));
+  });
+  return static_cast<double>(kernels::sum_of_lanes(sum));
+}
+
+template <class T>
+double row_loss(const T* x, std::int64_t label, std::int64_t columns) {
+  const T largest = kernels::row_max(x, columns);
+  const T log_sum = std::log(kernels::row_sum_of_exp(x, columns, largest));
+  return static_cast<double>(log_sum) + static_cast<double>(largest - x[label]);
+}
+
+/// scale * (softmax(x) * sum(t) - t)
+template <class T>
+void row_gradient(const T* x, const T* t, T scale, T* out, std::int64_t columns) {
+  simd::Pack<T> weights = 0;
+  kernels::for_each_pack<T>(columns, [&](auto lanes, std::int64_t i) { weights += lanes.load(t + i, 0); });
+  const T sum = kernels::row_exp(x, columns, kernels::row_max(x, columns), out);
+  const T factor = scale * kernels::sum_of_lanes(weights) / sum;
+  kernels::for_each_pack<T>(columns, [&](auto lanes, std::int64_t i) {
+    lanes.store(lanes.load(out + i, 0) * factor - lanes.load(t + i, 0) * scale, out + i);
+  });
+}
+
+template <class T>
+void row_gradient(const T* x, std::int64_t label, T scale, T* out, std::int64_t columns) {
+  const T factor = scale / kernels::row_exp(x, columns, kernels::row_max(x, columns), out);
+  kernels::for_each_pack<T>(columns,
+                            [&](auto lanes, std::int64_t i) { lanes.store(lanes.load(out + i, 0) * factor, out + i); });
+  out[label] -= scale;
+}
+
+/// Calls `f(x, t)` with the logits and the target of one row: a label or a pointer to probabilities.
+template <class T, class F>
+decltype(auto) with_row(const Tensor& logits, const Tensor& target, std::int64_t row, F f) {
+  const T* x = Access::data<T>(logits) + row * logits.dim(1);
+  if (target.dtype() == DType::int64) return f(x, Access::data<std::int64_t>(target)[row]);
+  return f(x, Access::data<T>(target) + row * logits.dim(1));
+}
+
+Tensor cross_entropy_value(const Tensor& logits, const Tensor& target) {
+  const std::int64_t rows = logits.dim(0);
+  const std::int64_t columns = logits.dim(1);
+  const double total = dispatch_floating(logits.dtype(), [&]<class T>() {
+    return sum_over_chunks(rows, rows_per_chunk(columns), [&](std::int64_t begin, std::int64_t end) {
+      double sum = 0;
+      for (std::int64_t row = begin; row < end; ++row) {
+        sum += with_row<T>(logits, target, row, [&](const T* x, auto t) { return row_loss(x, t, columns); });
+      }
+      return sum;
+    });
+  });
+  return scalar(total / static_cast<double>(rows), logits.dtype());
+}
+
+Tensor cross_entropy_gradient(const Tensor& g, const Tensor& logits, const Tensor& target) {
+  const std::int64_t rows = logits.dim(0);
+  const std::int64_t columns = logits.dim(1);
+  Tensor result = Access::allocate(logits.shape(), logits.dtype());
+  dispatch_floating(logits.dtype(), [&]<class T>() {
+    const T scale = Access::data<T>(g)[0] / static_cast<T>(rows);
+    T* out = Access::mutable_data<T>(result);
+    parallel_for(rows, rows_per_chunk(columns), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        with_row<T>(logits, target, row,
+                    [&](const T* x, auto t) { row_gradient(x, t, scale, out + row * columns, columns); });
+      }
+    });
+  });
+  return result;
+}
+
+/// The same in differentiable ops.
+Tensor recorded_cross_entropy_gradient(const Tensor& g, const Tensor& logits, const Tensor& target) {
+  const Tensor share = g / static_cast<double>(logits.dim(0));
+  if (target.dtype() == DType::int64) {
+    return share * (softmax(logits) - one_hot(target, logits.dim(1), logits.dtype()));
+  }
+  return share * (softmax(logits) * sum(target, {-1}, true) - target);
+}
+
+}  // namespace
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& target) {
+  check_cross_entropy(logits, target);
+  return record(cross_entropy_name, cross_entropy_value(logits, target),
+                wrt(logits,
+                    [logits, target](const Tensor& g) {
+                      const bool again = g.requires_grad() || logits.requires_grad() || target.requires_grad();
+                      return grad_enabled() && again ? recorded_cross_entropy_gradient(g, logits, target)
+                                                     : cross_entropy_gradient(g, logits, target);
+                    }),
+                wrt(target, [logits](const Tensor& g) {
+                  return g * (log_softmax(logits) / -static_cast<double>(logits.dim(0)));
+                }));
+}
+
+}  // namespace wengert

@@ -1,0 +1,105 @@
+#include <ostream>
+
+#include <fmt/format.h>
+
+#include <wengert/autograd/dtype.h>
+#include <wengert/autograd/error.h>
+#include <wengert/autograd/shape.h>
+
+namespace wengert {
+
+namespace {
+
+template <class Iterator>
+std::string list(Iterator first, Iterator last) {
+  std::string text = "[";
+  for (Iterator size = first; size != last; ++size) {
+    if (size != first) text += ", ";
+    text += std::to_string(*size);
+  }
+  return text + "]";
+}
+
+}  // namespace
+
+Shape::Shape(std::span<const std::int64_t> dims) {
+  const auto text = [&] { return list(dims.begin(), dims.end()); };
+  if (dims.size() > max_rank) fail<ShapeError>("shape: a tensor has at most 8 axes, got {}: {}", dims.size(), text());
+  constexpr std::int64_t limit = std::int64_t{1} << 62;
+  std::int64_t count = 1;
+  for (const std::int64_t size : dims) {
+    if (size < 0) fail<ShapeError>("shape: sizes must be >= 0, got {}", text());
+    if (size != 0 && count > limit / size) fail<ShapeError>("shape: {} has more elements than fit in memory", text());
+    count *= std::max<std::int64_t>(size, 1);
+    dims_[rank_++] = size;
+  }
+}
+
+Shape Shape::with(int axis, std::int64_t size) const {
+  Shape result = *this;
+  result.dims_[axis] = size;
+  return result;
+}
+
+Shape Shape::inserted(int axis, std::int64_t size) const {
+  if (rank_ >= max_rank) fail<ShapeError>("shape: {} already has 8 axes, the most there can be", *this);
+  Shape result = *this;
+  std::copy_backward(result.dims_ + axis, result.dims_ + rank_, result.dims_ + rank_ + 1);
+  result.dims_[axis] = size;
+  ++result.rank_;
+  return result;
+}
+
+Shape Shape::removed(int axis) const {
+  Shape result = *this;
+  std::copy(dims_ + axis + 1, dims_ + rank_, result.dims_ + axis);
+  result.dims_[--result.rank_] = 0;
+  return result;
+}
+
+std::string Shape::to_string() const { return list(begin(), end()); }
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.to_string(); }
+
+Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
+  const Shape& longer = a.rank() >= b.rank() ? a : b;
+  const Shape& shorter = a.rank() >= b.rank() ? b : a;
+  const int offset = longer.rank() - shorter.rank();
+  Shape result = longer;
+  for (int axis = 0; axis < shorter.rank(); ++axis) {
+    const std::int64_t l = longer[axis + offset];
+    const std::int64_t s = shorter[axis];
+    check(l == s || l == 1 || s == 1,
+          "{}: shapes {} and {} do not broadcast: sizes {} and {} of axis {} differ and neither is 1", op, a, b,
+          a.rank() >= b.rank() ? l : s, a.rank() >= b.rank() ? s : l, axis + offset - longer.rank());
+    if (l == 1) result = result.with(axis + offset, s);
+  }
+  return result;
+}
+
+bool broadcasts_to(const Shape& from, const Shape& to) noexcept {
+  const int offset = to.rank() - from.rank();
+  if (offset < 0) return false;
+  for (int axis = 0; axis < from.rank(); ++axis) {
+    if (from[axis] != to[axis + offset] && from[axis] != 1) return false;
+  }
+  return true;
+}
+
+int normalize_axis(const char* op, int axis, int rank) {
+  check(axis >= -rank && axis < rank, "{}: axis {} is out of range for a tensor of rank {} (valid: {} to {})", op, axis,
+        rank, -rank, rank - 1);
+  return axis < 0 ? axis + rank : axis;
+}
+
+}  // namespace wengert
+
+auto fmt::formatter<wengert::Shape>::format(const wengert::Shape& shape, format_context& context) const
+    -> format_context::iterator {
+  return fmt::format_to(context.out(), "{}", shape.to_string());
+}
+
+auto fmt::formatter<wengert::DType>::format(wengert::DType dtype, format_context& context) const
+    -> format_context::iterator {
+  return fmt::format_to(context.out(), "{}", wengert::name_of(dtype));
+}

@@ -1,0 +1,371 @@
+#include <algorithm>
+#include <atomic>
+#include <limits>
+
+#include <wengert/autograd/ops.h>
+#include <wengert/autograd/tape.h>
+
+#include "autograd/kernels/accumulate.h"
+#include "autograd/leaf.h"
+
+namespace wengert {
+namespace detail {
+
+namespace {
+
+constinit thread_local std::uint64_t last_id = 0;
+
+/// Nodes of one thread that wait to be freed, chained through themselves.
+struct Doomed {
+  Node* first = nullptr;
+  bool draining = false;
+};
+constinit thread_local Doomed doomed;
+
+/// A node's place in the order of a pass, the largest first. Good after the node was freed, too.
+struct Place {
+  std::uint64_t id;
+  const Node* node;
+
+  Place(const Node* of) noexcept : id(of->id), node(of) {}  // NOLINT(google-explicit-constructor)
+  friend bool operator<(const Place& a, const Place& b) noexcept {
+    return a.id != b.id ? a.id < b.id : std::less<>()(a.node, b.node);
+  }
+};
+
+[[noreturn]] void fail_released(const Node& node) {
+  fail<GraphError>(
+      "backward: the graph of '{}' was released by an earlier backward; pass {{.retain_graph = true}} to the first one "
+      "to run it again",
+      node.name);
+}
+
+/// `gradient` as the rule for input `index` of `node` gave it, brought to the input's shape.
+Tensor conform(const Node& node, std::size_t index, Tensor gradient) {
+  const Edge& edge = node.edges[index];
+  const Shape& expected = edge.node->output_shape(edge.slot);
+  if (gradient.dtype() != edge.node->dtype) [[unlikely]] {
+    fail<DTypeError>("{}: the gradient rule for input {} returned {}, the input is {}", node.name, index,
+                     gradient.dtype(), edge.node->dtype);
+  }
+  if (gradient.shape() == expected) [[likely]]
+    return gradient;
+  // Only what the op itself broadcast may be summed back; anything else is a mistake in the rule.
+  if (gradient.shape() == node.shape && broadcasts_to(expected, gradient.shape())) return sum_to(gradient, expected);
+  fail<ShapeError>("{}: the gradient rule for input {} returned shape {}, the input's shape is {}", node.name, index,
+                   gradient.shape(), expected);
+}
+
+/// One walk from the outputs back to the leaves (`backward`), or to the inputs asked for (`grad`).
+class Pass {
+ public:
+  struct Target {
+    Node* node;
+    std::uint32_t slot;
+    Tensor gradient;
+
+    friend bool operator<(const Target& a, const Target& b) noexcept {
+      return a.node != b.node ? std::less<>()(a.node, b.node) : a.slot < b.slot;
+    }
+  };
+
+  explicit Pass(bool retain_graph) : retain_graph_(retain_graph) {}
+
+  void seed(const Tensor& output, Tensor gradient) {
+    push({Access::node(output), Access::slot(output)}, std::move(gradient));
+  }
+
+  /// Makes this the pass of `grad`: gradients are collected for `targets` and nothing is deposited in leaves.
+  void collect(std::vector<Target>& targets, const std::vector<Tensor>& outputs) {
+    targets_ = &targets;
+    find_paths(outputs);
+  }
+
+  /// Whether a target can be reached from `node`, which the outputs reach.
+  bool leads_to_target(const Place& node) const { return std::binary_search(on_path_.begin(), on_path_.end(), node); }
+
+  void run() {
+    while (!pending_.empty()) {
+      const Ref<Node> node = take_upstream();
+      if (targets_) keep_for_targets(*node);
+      if (!node->is_leaf() && (!targets_ || leads_to_target(node.get()))) step(*node);
+      upstream_.clear();
+    }
+  }
+
+ private:
+  struct Pending {
+    Ref<Node> node;
+    std::uint32_t slot;
+    Tensor gradient;
+  };
+
+  static bool below(const Pending& a, const Pending& b) noexcept { return Place(a.node.get()) < Place(b.node.get()); }
+
+  /// Queues a gradient for its node. Leaves take theirs at once, so that a weight used in many places holds one sum.
+  void push(const Edge& edge, Tensor gradient) {
+    if (edge.node->is_leaf()) {
+      if (!targets_) return static_cast<Leaf&>(*edge.node).accumulate(std::move(gradient));
+      if (Target* target = find_target(edge.node.get(), edge.slot)) accumulate(target->gradient, std::move(gradient));
+      return;
+    }
+    // Few gradients wait at a time: adding to one that does keeps memory low. With many, `take_upstream` adds them.
+    constexpr std::size_t searched = 32;
+    if (pending_.size() <= searched) {
+      for (Pending& waiting : pending_) {
+        if (waiting.node.get() == edge.node.get() && waiting.slot == edge.slot) {
+          return accumulate(waiting.gradient, std::move(gradient));
+        }
+      }
+    }
+    pending_.push_back({edge.node, edge.slot, std::move(gradient)});
+    std::push_heap(pending_.begin(), pending_.end(), below);
+  }
+
+  /// Takes the latest node off the queue with all gradients of its outputs. Ids descend along every path, so nothing
+  /// can be added to them later.
+  Ref<Node> take_upstream() {
+    const Ref<Node> node = pending_.front().node;
+    upstream_.resize(node->output_count());
+    while (!pending_.empty() && pending_.front().node.get() == node.get()) {
+      std::pop_heap(pending_.begin(), pending_.end(), below);
+      accumulate(upstream_[pending_.back().slot], std::move(pending_.back().gradient));
+      pending_.pop_back();
+    }
+    return node;
+  }
+
+  void step(Node& node) {
+    if (node.released) fail_released(node);
+    const std::size_t inputs = node.edges.size();
+    needed_.resize(inputs);
+    downstream_.resize(inputs);
+    for (std::size_t i = 0; i < inputs; ++i) {
+      const Node* input = node.edges[i].node.get();
+      needed_[i] = input && (!targets_ || leads_to_target(input));
+    }
+    node.gradients(upstream_.data(), downstream_.data(), needed_.data());
+    for (std::size_t i = 0; i < inputs; ++i) {
+      Tensor gradient = std::move(downstream_[i]);
+      if (needed_[i] && gradient.defined()) push(node.edges[i], conform(node, i, std::move(gradient)));
+    }
+    if (!retain_graph_) {
+      node.released = true;
+      node.release();
+    }
+  }
+
+  void keep_for_targets(const Node& node) {
+    for (std::uint32_t slot = 0; slot < upstream_.size(); ++slot) {
+      if (Target* target = find_target(&node, slot)) target->gradient = upstream_[slot];
+    }
+  }
+
+  Target* find_target(const Node* node, std::uint32_t slot) {
+    const auto found = std::lower_bound(targets_->begin(), targets_->end(), Target{const_cast<Node*>(node), slot, {}});
+    return found != targets_->end() && found->node == node && found->slot == slot ? &*found : nullptr;
+  }
+
+  /// Lists the nodes between `outputs` and the targets, by descending id.
+  void find_paths(const std::vector<Tensor>& outputs) {
+    std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
+    for (const Target& target : *targets_) oldest = std::min(oldest, target.node->id);
+
+    std::vector<Place> reached;  // each once, by descending id
+    std::vector<Place> queue;
+    const auto enqueue = [&](const Node* node) {
+      if (!node || node->id < oldest) return;
+      queue.emplace_back(node);
+      std::push_heap(queue.begin(), queue.end());
+    };
+    for (const Tensor& output : outputs) enqueue(Access::node(output).get());
+    while (!queue.empty()) {
+      std::pop_heap(queue.begin(), queue.end());
+      const Place place = queue.back();
+      queue.pop_back();
+      if (!reached.empty() && reached.back().node == place.node) continue;
+      reached.push_back(place);
+      if (place.node->released) fail_released(*place.node);
+      for (const Edge& edge : place.node->edges) enqueue(edge.node.get());
+    }
+    // From the oldest up: a node is on a path if it is a target or one of its inputs is on a path.
+    for (auto place = reached.rbegin(); place != reached.rend(); ++place) {
+      const std::span<const Edge> edges = place->node->edges;
+      const bool on_path = is_target(place->node) || std::any_of(edges.begin(), edges.end(), [&](const Edge& edge) {
+                             return edge.node && leads_to_target(edge.node.get());
+                           });
+      if (on_path) on_path_.push_back(*place);
+    }
+  }
+
+  bool is_target(const Node* node) const {
+    const auto found = std::lower_bound(targets_->begin(), targets_->end(), Target{const_cast<Node*>(node), 0, {}});
+    return found != targets_->end() && found->node == node;
+  }
+
+  bool retain_graph_;
+  std::vector<Pending> pending_;  // a heap: the node with the largest id in front
+  std::vector<Tensor> upstream_;
+  std::vector<Tensor> downstream_;
+  std::vector<std::uint8_t> needed_;
+  std::vector<Target>* targets_ = nullptr;
+  std::vector<Place> on_path_;  // by ascending id
+};
+
+std::vector<Edge> edges_to(std::span<const Tensor> inputs) {
+  std::vector<Edge> edges;
+  edges.reserve(inputs.size());
+  for (const Tensor& input : inputs) edges.push_back(edge_to(input));
+  return edges;
+}
+
+/// The gradient to start from for `output`: `given`, or one for a single number.
+Tensor seed_for(const char* caller, const Tensor& output, const Tensor& given) {
+  if (!output.requires_grad()) {
+    fail<GraphError>(
+        "{}: the tensor of shape {} does not require a gradient: it was computed from leaves without requires_grad, "
+        "under "
+        "no_grad, or detached",
+        caller, output.shape());
+  }
+  if (!given.defined()) {
+    check<GraphError>(output.numel() == 1,
+                      "{}: the tensor has shape {}; without a gradient only a single number can be differentiated",
+                      caller, output.shape());
+    return ones(output.shape(), output.dtype());
+  }
+  check(given.shape() == output.shape(), "{}: gradient has shape {}, the tensor has {}", caller, given.shape(),
+        output.shape());
+  check<DTypeError>(given.dtype() == output.dtype(), "{}: gradient is {}, the tensor is {}", caller, given.dtype(),
+                    output.dtype());
+  return given;
+}
+
+}  // namespace
+
+std::uint64_t next_id(std::span<const Edge> edges) noexcept {
+  for (const Edge& edge : edges) {
+    // An input from another thread may be ahead of this one.
+    if (edge.node) last_id = std::max(last_id, edge.node->id);
+  }
+  return ++last_id;
+}
+
+Edge edge_to(const Tensor& input) noexcept { return {Access::node(input), Access::slot(input)}; }
+
+void Node::destroy(Node* node) noexcept {
+  if (doomed.draining) {
+    node->next_doomed_ = doomed.first;
+    doomed.first = node;
+    return;
+  }
+  doomed.draining = true;
+  do {
+    delete node;  // may call destroy for the nodes that it owned, which only queues them
+    node = doomed.first;
+    if (node) doomed.first = node->next_doomed_;
+  } while (node);
+  doomed.draining = false;
+}
+
+JointOpBase::JointOpBase(const char* op, std::span<const Tensor> inputs, std::span<const Tensor> outputs)
+    : JointOpBase(op, edges_to(inputs), outputs) {}
+
+JointOpBase::JointOpBase(const char* op, std::vector<Edge> inputs, std::span<const Tensor> outputs)
+    : Node(op, next_id(inputs), outputs[0].shape(), outputs[0].dtype()), edges_(std::move(inputs)) {
+  edges = edges_;
+  for (const Tensor& output : outputs) output_shapes_.push_back(output.shape());
+}
+
+void JointOpBase::release() noexcept {
+  for (Edge& edge : edges_) edge = {};
+}
+
+std::vector<Tensor> JointOpBase::checked(std::vector<Tensor> gradients) const {
+  check(gradients.size() == edges_.size(), "{}: the gradient rule returned {} gradients for {} inputs", name,
+        gradients.size(), edges_.size());
+  return gradients;
+}
+
+void accumulate(Tensor& sum, Tensor gradient) {
+  if (!sum.defined()) {
+    sum = std::move(gradient);
+  } else if (!grad_enabled() && Access::owns_alone(sum)) {
+    kernels::add_into(sum, gradient);
+  } else {
+    sum = sum + gradient;
+  }
+}
+
+void Leaf::accumulate(Tensor gradient) {
+  const NoGrad guard;
+  while (lock_.test_and_set(std::memory_order_acquire)) lock_.wait(true, std::memory_order_relaxed);
+  detail::accumulate(gradient_, gradient.detach());
+  lock_.clear(std::memory_order_release);
+  lock_.notify_one();
+}
+
+}  // namespace detail
+
+void Tensor::backward(const BackwardOptions& options) const { backward(Tensor(), options); }
+
+void Tensor::backward(const Tensor& gradient, const BackwardOptions& options) const {
+  const NoGrad guard;
+  detail::Pass pass(options.retain_graph);
+  pass.seed(*this, detail::seed_for("backward", *this, gradient));
+  pass.run();
+}
+
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const GradOptions& options) {
+  using detail::Access;
+  check(options.grad_outputs.empty() || options.grad_outputs.size() == outputs.size(),
+        "grad: grad_outputs has {} tensors for {} outputs", options.grad_outputs.size(), outputs.size());
+  std::vector<detail::Pass::Target> targets;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    check<GraphError>(inputs[i].requires_grad(), "grad: input {} of shape {} does not require a gradient", i,
+                      inputs[i].shape());
+    targets.push_back({Access::node(inputs[i]).get(), Access::slot(inputs[i]), {}});
+  }
+  std::sort(targets.begin(), targets.end());
+
+  const bool outer_mode = std::exchange(detail::grad_mode, options.create_graph);
+  struct Restore {
+    bool mode;
+    ~Restore() { detail::grad_mode = mode; }
+  } const restore{outer_mode};
+
+  detail::Pass pass(options.retain_graph.value_or(options.create_graph));
+  pass.collect(targets, outputs);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    pass.seed(outputs[i],
+              detail::seed_for("grad", outputs[i], options.grad_outputs.empty() ? Tensor() : options.grad_outputs[i]));
+  }
+  pass.run();
+
+  std::vector<Tensor> gradients;
+  gradients.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const detail::Pass::Target key{Access::node(inputs[i]).get(), Access::slot(inputs[i]), {}};
+    const detail::Pass::Target& target = *std::lower_bound(targets.begin(), targets.end(), key);
+    const bool reached = pass.leads_to_target(target.node);
+    gradients.push_back(target.gradient.defined() || !reached ? target.gradient
+                                                              : zeros(inputs[i].shape(), inputs[i].dtype()));
+    check<GraphError>(
+        reached || options.allow_unused,
+        "grad: the outputs do not depend on input {} of shape {}; pass {{.allow_unused = true}} to get an "
+        "undefined tensor for it",
+        i, inputs[i].shape());
+  }
+  return gradients;
+}
+
+std::vector<Tensor> grad(const Tensor& output, const std::vector<Tensor>& inputs, const GradOptions& options) {
+  return grad(std::vector<Tensor>{output}, inputs, options);
+}
+
+Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& options) {
+  return grad(std::vector<Tensor>{output}, std::vector<Tensor>{input}, options)[0];
+}
+
+}  // namespace wengert

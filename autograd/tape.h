@@ -1,0 +1,234 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <wengert/autograd/tensor.h>
+
+/// \file
+/// The tape: recording ops, running them backwards. An op outside the library records itself just like one inside:
+/// \code
+///   Tensor hypotenuse(const Tensor& a, const Tensor& b) {
+///     Tensor y = sqrt(a * a + b * b).detach();
+///     return record("hypotenuse", y,
+///                   wrt(a, [a](const Tensor& g, const Tensor& y) { return g * a / y; }),
+///                   wrt(b, [b](const Tensor& g, const Tensor& y) { return g * b / y; }));
+///   }
+/// \endcode
+
+namespace wengert {
+
+namespace detail {
+inline constinit thread_local bool grad_mode = true;
+}
+
+/// Whether ops record themselves on this thread.
+inline bool grad_enabled() noexcept { return detail::grad_mode; }
+
+/// Ops on this thread record nothing while one of these lives.
+class NoGrad {
+ public:
+  NoGrad() noexcept : NoGrad(false) {}
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+  ~NoGrad() { detail::grad_mode = before_; }
+
+ protected:
+  explicit NoGrad(bool mode) noexcept : before_(std::exchange(detail::grad_mode, mode)) {}
+
+ private:
+  bool before_;
+};
+
+/// Ops on this thread record again while one of these lives, inside a NoGrad too.
+class EnableGrad : public NoGrad {
+ public:
+  EnableGrad() noexcept : NoGrad(true) {}
+};
+
+/// Calls `f` with nothing recorded on this thread, and returns what it returns.
+template <class F>
+decltype(auto) no_grad(F&& f) {
+  const NoGrad guard;
+  return std::forward<F>(f)();
+}
+
+namespace detail {
+
+/// The gradient rule for one input of an op.
+template <class F>
+struct Rule {
+  const Tensor& input;
+  F formula;
+};
+
+/// The formulas of a joint rule get all upstream gradients and give one gradient per input.
+template <class F>
+struct JointRule {
+  std::span<const Tensor> inputs;
+  F formula;
+};
+
+template <class F>
+inline constexpr bool takes_output = std::is_invocable_v<F&, const Tensor&, const Tensor&>;
+
+std::uint64_t next_id(std::span<const Edge> edges) noexcept;
+Edge edge_to(const Tensor& input) noexcept;
+
+/// An op with one output and a rule per input, all in one allocation.
+template <class... F>
+class RecordedOp final : public Node {
+ public:
+  RecordedOp(const char* op, const Tensor& output, Rule<F>&&... rules)
+      : RecordedOp(op, output, std::array<Edge, sizeof...(F)>{edge_to(rules.input)...}, std::move(rules)...) {}
+  ~RecordedOp() override { release_rules(); }
+
+  void gradients(const Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) override {
+    const Tensor output = output_ ? Access::make(output_, Ref<Node>::share(this), 0) : Tensor();
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (apply<I>(upstream[0], output, downstream, needed), ...); }
+    (std::index_sequence_for<F...>{});
+  }
+
+  void release() noexcept override {
+    release_rules();
+    for (Edge& edge : edges_) edge = {};
+  }
+
+ private:
+  RecordedOp(const char* op, const Tensor& output, std::array<Edge, sizeof...(F)>&& inputs, Rule<F>&&... rules)
+      : Node(op, next_id(inputs), output.shape(), output.dtype()), edges_(std::move(inputs)) {
+    edges = edges_;
+    // A rule whose input needs no gradient is never moved in: what it captured is let go when `record` returns.
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((edges_[I].node ? void(std::get<I>(rules_).emplace(std::move(rules.formula))) : void()), ...);
+      if (((takes_output<F> && edges_[I].node) || ...)) output_ = Access::value(output);
+    }
+    (std::index_sequence_for<F...>{});
+  }
+
+  template <std::size_t I>
+  void apply(const Tensor& g, const Tensor& output, Tensor* downstream, const std::uint8_t* needed) {
+    if (!needed[I]) return;
+    auto& formula = *std::get<I>(rules_);
+    if constexpr (takes_output<std::tuple_element_t<I, std::tuple<F...>>>) {
+      downstream[I] = formula(g, output);
+    } else {
+      downstream[I] = formula(g);
+    }
+  }
+
+  void release_rules() noexcept {
+    std::apply([](auto&... formula) { (formula.reset(), ...); }, rules_);
+    output_ = {};
+  }
+
+  std::array<Edge, sizeof...(F)> edges_;
+  std::tuple<std::optional<F>...> rules_;
+  Ref<Value> output_;  // only if a rule asks for it; without its node, which would be a cycle
+};
+
+/// An op with any number of inputs and outputs, whose gradients come from one closure.
+class JointOpBase : public Node {
+ public:
+  JointOpBase(const char* op, std::span<const Tensor> inputs, std::span<const Tensor> outputs);
+  std::uint32_t output_count() const noexcept override { return static_cast<std::uint32_t>(output_shapes_.size()); }
+  const Shape& output_shape(std::uint32_t slot) const noexcept override { return output_shapes_[slot]; }
+  void release() noexcept override;
+
+ protected:
+  std::vector<Tensor> checked(std::vector<Tensor> gradients) const;
+
+ private:
+  JointOpBase(const char* op, std::vector<Edge> inputs, std::span<const Tensor> outputs);
+  std::vector<Edge> edges_;
+  std::vector<Shape> output_shapes_;
+};
+
+template <class F>
+class JointOp final : public JointOpBase {
+ public:
+  JointOp(const char* op, std::span<const Tensor> outputs, JointRule<F>&& rule)
+      : JointOpBase(op, rule.inputs, outputs), formula_(std::move(rule.formula)) {}
+
+  void gradients(const Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) override {
+    std::vector<Tensor> results = checked((*formula_)(std::span<const Tensor>(upstream, output_count()), needed));
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (needed[i]) downstream[i] = std::move(results[i]);
+    }
+  }
+
+  void release() noexcept override {
+    formula_.reset();
+    JointOpBase::release();
+  }
+
+ private:
+  std::optional<F> formula_;
+};
+
+}  // namespace detail
+
+/// The gradient rule of one input, for `record`: `formula(g)` or `formula(g, y)` gives the gradient with respect to
+/// `input` from the gradient g of the op's output y. Written with public ops, it can be differentiated again. It may
+/// return the output's shape where the input was broadcast (the engine sums), or an undefined tensor for zero. What it
+/// captures is saved for backward: capture inputs and constants, never the op's own output, which comes as `y`.
+template <class F>
+detail::Rule<F> wrt(const Tensor& input, F formula) {
+  return {input, std::move(formula)};
+}
+
+/// One rule for all inputs: `formula(upstream, needed)` gets `std::span<const Tensor>`, a gradient per output
+/// (undefined: zero), and `const std::uint8_t*`, a flag per input, and gives a std::vector<Tensor> with a gradient per
+/// input (undefined where not needed or zero).
+template <class F>
+detail::JointRule<F> wrt_all(std::span<const Tensor> inputs, F formula) {
+  return {inputs, std::move(formula)};
+}
+
+/// Puts an op on the tape: `output` is what it computed, unrecorded, and comes back as the result of op `name` (a
+/// string that lives as long as the program). Records nothing if no input needs a gradient or `no_grad` is on.
+template <class... F>
+Tensor record(const char* name, Tensor output, detail::Rule<F>... rules) {
+  if (!grad_enabled() || !(rules.input.requires_grad() || ...)) return output;
+  auto node = detail::Ref<detail::Node>::adopt(new detail::RecordedOp<F...>(name, output, std::move(rules)...));
+  return detail::Access::make(detail::Access::value(output), std::move(node), 0);
+}
+
+/// Same for an op with several outputs, or with a number of inputs known at run time.
+template <class F>
+std::vector<Tensor> record(const char* name, std::vector<Tensor> outputs, detail::JointRule<F> rule) {
+  bool needed = false;
+  if (grad_enabled()) {
+    for (const Tensor& input : rule.inputs) needed = needed || input.requires_grad();
+  }
+  if (!needed) return outputs;
+  auto node = detail::Ref<detail::Node>::adopt(new detail::JointOp<F>(name, outputs, std::move(rule)));
+  for (std::uint32_t slot = 0; slot < outputs.size(); ++slot) {
+    outputs[slot] = detail::Access::make(detail::Access::value(outputs[slot]), node, slot);
+  }
+  return outputs;
+}
+
+/// What `grad` computes and keeps.
+struct GradOptions {
+  std::vector<Tensor> grad_outputs = {};  ///< gradients of the outputs; ones for single numbers if empty
+  bool create_graph = false;              ///< record the computation, so that the gradients can be differentiated
+  std::optional<bool> retain_graph = {};  ///< create_graph if not given
+  bool allow_unused = false;  ///< an undefined tensor, not an error, for an input the outputs don't depend on
+};
+
+/// d(sum of outputs)/d(input) for every input, leaves' own gradients untouched. Runs only the rules that lead to an
+/// input. Throws GraphError like `backward`, and for an input that the outputs don't depend on unless allow_unused.
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const GradOptions& options = {});
+std::vector<Tensor> grad(const Tensor& output, const std::vector<Tensor>& inputs, const GradOptions& options = {});
+Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& options = {});
+
+}  // namespace wengert

@@ -1,0 +1,13 @@
+#pragma once
+
+/// Tensors, ops and the tape. Writing ops of your own: also <wengert/autograd/elementwise.h>. Eigen:
+/// <wengert/autograd/eigen.h>.
+
+#include <wengert/autograd/gradcheck.h>
+#include <wengert/autograd/memory.h>
+#include <wengert/autograd/ops.h>
+#include <wengert/autograd/parallel.h>
+#include <wengert/autograd/parameter.h>
+#include <wengert/autograd/random.h>
+#include <wengert/autograd/tape.h>
+#include <wengert/autograd/tensor.h>

@@ -1,0 +1,9 @@
+#pragma once
+
+/// Data sets, and how a training loop gets its batches from them.
+
+#include <wengert/datasets/data_loader.h>
+#include <wengert/datasets/dataset.h>
+#include <wengert/datasets/digits.h>
+#include <wengert/datasets/normalize.h>
+#include <wengert/datasets/toy.h>

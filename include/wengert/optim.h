@@ -1,0 +1,5 @@
+#pragma once
+
+#include <wengert/optim/adam.h>
+#include <wengert/optim/optimizer.h>
+#include <wengert/optim/sgd.h>

@@ -1,0 +1,21 @@
+#include "nn/describe.h"
+
+#include <fmt/format.h>
+
+namespace wengert::nn {
+
+std::string detail::describe(Size2d size) {
+  return size.rows == size.columns ? std::to_string(size.rows) : fmt::format("{}x{}", size.rows, size.columns);
+}
+
+std::string detail::describe(const Padding& padding) {
+  switch (padding.mode) {
+    case Padding::Mode::valid: return "valid";
+    case Padding::Mode::same: return "same";
+    case Padding::Mode::full: return "full";
+    case Padding::Mode::number: break;
+  }
+  return describe(Size2d(padding.rows, padding.columns));
+}
+
+}  // namespace wengert::nn

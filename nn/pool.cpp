@@ -1,0 +1,56 @@
+#include <wengert/nn/pool.h>
+
+#include "nn/describe.h"
+
+namespace wengert::nn {
+
+namespace {
+
+void check_options(const char* layer, Size2d kernel, const PoolOptions& options) {
+  const Size2d stride = options.stride.value_or(kernel);
+  check<Error>(kernel.rows > 0 && kernel.columns > 0, "{}: kernel must be at least 1, got {}", layer,
+               detail::describe(kernel));
+  check<Error>(stride.rows > 0 && stride.columns > 0, "{}: stride must be at least 1, got {}", layer,
+               detail::describe(stride));
+  check<Error>(options.padding.rows >= 0 && options.padding.columns >= 0 && 2 * options.padding.rows <= kernel.rows &&
+                   2 * options.padding.columns <= kernel.columns,
+               "{}: padding must be from 0 to half the kernel, got {} for kernel {}", layer,
+               detail::describe(options.padding), detail::describe(kernel));
+}
+
+void check_images(const Tensor& x) {
+  check(x.rank() == 4, "x has shape {}, expected a batch of images: [N, C, H, W]", x.shape());
+}
+
+std::string describe_pool(Size2d kernel, const PoolOptions& options) {
+  std::string text = detail::describe(kernel);
+  if (options.stride) text += ", stride " + detail::describe(*options.stride);
+  if (const std::string padding = detail::describe(options.padding); padding != "0") text += ", padding " + padding;
+  return text;
+}
+
+}  // namespace
+
+MaxPool2d::MaxPool2d(Size2d kernel, const PoolOptions& options) : kernel_(kernel), pool_(options) {
+  check_options("MaxPool2d", kernel, options);
+}
+
+Tensor MaxPool2d::forward(const Tensor& x) const {
+  check_images(x);
+  return maxpool2d(x, kernel_, pool_);
+}
+
+std::string MaxPool2d::options() const { return describe_pool(kernel_, pool_); }
+
+AvgPool2d::AvgPool2d(Size2d kernel, const PoolOptions& options) : kernel_(kernel), pool_(options) {
+  check_options("AvgPool2d", kernel, options);
+}
+
+Tensor AvgPool2d::forward(const Tensor& x) const {
+  check_images(x);
+  return avgpool2d(x, kernel_, pool_);
+}
+
+std::string AvgPool2d::options() const { return describe_pool(kernel_, pool_); }
+
+}  // namespace wengert::nn

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <array>
+#include <span>
+#include <type_traits>
+
+#include <wengert/autograd/elementwise.h>
+#include <wengert/optim/optimizer.h>
+
+namespace wengert::optim {
+
+namespace detail {
+
+template <class T, class F, std::size_t... I>
+void fused_update_loop(const F& formula, const T* weight, T* next_weight, const T* gradient,
+                       const std::array<const T*, sizeof...(I)>& state, const std::array<T*, sizeof...(I)>& next_state,
+                       std::int64_t n, std::index_sequence<I...>) {
+  using Pack = simd::Pack<T>;
+  parallel_for(n, wengert::detail::elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t i = begin;
+    for (; i + Pack::size <= end; i += Pack::size) {
+      Pack w = Pack::load(weight + i);
+      std::array<Pack, sizeof...(I)> s{Pack::load(state[I] + i)...};
+      formula(w, Pack::load(gradient + i), s[I]...);
+      w.store(next_weight + i);
+      (s[I].store(next_state[I] + i), ...);
+    }
+    if (const std::int64_t rest = end - i; rest > 0) {
+      Pack w = Pack::load_partial(weight + i, rest);
+      std::array<Pack, sizeof...(I)> s{Pack::load_partial(state[I] + i, rest)...};
+      formula(w, Pack::load_partial(gradient + i, rest), s[I]...);
+      w.store_partial(next_weight + i, rest);
+      (s[I].store_partial(next_state[I] + i, rest), ...);
+    }
+  });
+}
+
+}  // namespace detail
+
+/// Updates a parameter and the N tensors of its state in one pass over memory. `formula(w, g, s...)` is a generic
+/// lambda over SIMD packets that takes the weight and the state by reference and changes them. In place, but for
+/// tensors that somebody else still holds: those get elements of their own.
+/// \code
+///   fused_update<1>(u, [=](auto& w, auto g, auto& v) {
+///     v = momentum * v + g;
+///     w -= learning_rate * v;
+///   });
+/// \endcode
+template <std::size_t N, class F>
+void fused_update(const Optimizer::Update& u, const F& formula) {
+  using wengert::detail::Access;
+  const Tensor& weight = u.parameter.value();
+  const Tensor next_weight = wengert::detail::writable(weight);
+  [&]<std::size_t... I>(std::index_sequence<I...> indices) {
+    const std::array<Tensor, N> next_state{wengert::detail::writable(u.state[I])...};
+    dispatch_floating(weight.dtype(), [&]<class T>() {
+      detail::fused_update_loop<T>(formula, Access::data<T>(weight), Access::mutable_data<T>(next_weight),
+                                   Access::data<T>(u.gradient), {Access::data<T>(u.state[I])...},
+                                   {Access::mutable_data<T>(next_state[I])...}, weight.numel(), indices);
+    });
+    ((u.state[I] = next_state[I]), ...);
+  }(std::make_index_sequence<N>());
+  wengert::detail::rebind(u.parameter, next_weight);
+}
+
+}  // namespace wengert::optim

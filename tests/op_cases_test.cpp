@@ -1,0 +1,416 @@
+#include "tests/op_cases.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <regex>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include <wengert/autograd/gradcheck.h>
+#include <wengert/autograd/parallel.h>
+#include <wengert/autograd/tape.h>
+
+namespace wengert::test {
+namespace {
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The table and ops.h agree.
+
+std::string without_comments(const std::string& source) {
+  return std::regex_replace(source, std::regex(R"(//[^\n]*|/\*[^]*?\*/|#[^\n]*)"), " ");
+}
+
+/// "operator+" or "tanh" in "Tensor operator+(const Tensor& a, ...)"; empty if no function is declared.
+std::string declared_name(const std::string& declaration) {
+  static const std::regex pattern(R"(\b(operator\s*[^\s\w(]+|[A-Za-z_]\w*)\s*\()");
+  std::smatch match;
+  if (!std::regex_search(declaration, match, pattern)) return {};
+  std::string name = match[1];
+  name.erase(std::remove_if(name.begin(), name.end(), [](unsigned char c) { return std::isspace(c); }), name.end());
+  return name;
+}
+
+/// The functions declared in namespace wengert by a header, with the number of their overloads.
+std::map<std::string, int> declared_functions(const std::string& header) {
+  std::map<std::string, int> functions;
+  std::string declaration;
+  int depth = 0;
+  const auto end_declaration = [&] {
+    const std::string name = declared_name(declaration);
+    if (!name.empty()) ++functions[name];
+    declaration.clear();
+  };
+  for (const char c : without_comments(header)) {
+    if (c == '{') {
+      ++depth;
+      if (depth == 1) declaration.clear();  // "namespace wengert"
+    } else if (c == '}') {
+      --depth;
+      if (depth == 1 && declaration.find('(') != std::string::npos) end_declaration();  // a body
+    } else if (depth == 1 && c == ';') {
+      end_declaration();
+    } else if (depth == 1) {
+      declaration += c;
+    }
+  }
+  return functions;
+}
+
+std::map<std::string, int> functions_of_ops_h() {
+#ifdef WENGERT_SOURCE_DIR
+  const auto path = std::filesystem::path(WENGERT_SOURCE_DIR) / "autograd" / "ops.h";
+#else
+  const auto path = std::filesystem::path(__FILE__).parent_path().parent_path() / "autograd" / "ops.h";
+#endif
+  std::ifstream file(path);
+  EXPECT_TRUE(file) << "cannot read " << path;
+  std::stringstream text;
+  text << file.rdbuf();
+  return declared_functions(text.str());
+}
+
+std::map<std::string, int> rows_by_name() {
+  std::map<std::string, int> rows;
+  for (const OpCase& op_case : op_cases()) ++rows[op_case.name];
+  return rows;
+}
+
+TEST(OpTable, FindsDeclarationsAndTheirOverloads) {
+  const auto functions = declared_functions(R"(
+#include <cmath>
+namespace wengert {
+/// Tensor commented(const Tensor& x);
+class Helper {
+  Tensor member(const Tensor& x);
+};
+inline constexpr Helper helper{};
+Tensor operator+(const Tensor& a, const Tensor& b);
+Tensor operator<=(const Tensor& a,
+                  const Tensor& b = {});
+Tensor pow(const Tensor& x, double y = f(3)); Tensor pow(const Tensor& x);
+std::vector<Tensor> split(const Tensor& x);
+inline Tensor twice(const Tensor& x) { return add(x, x); }
+template <class F>
+Tensor map(const Tensor& x, F f);
+}  // namespace wengert
+)");
+  const std::map<std::string, int> expected{{"operator+", 1}, {"operator<=", 1}, {"pow", 2},
+                                            {"split", 1},     {"twice", 1},      {"map", 1}};
+  EXPECT_EQ(functions, expected);
+}
+
+TEST(OpTable, HasARowForEveryOverloadOfEveryOp) {
+  const auto functions = functions_of_ops_h();
+  EXPECT_GE(functions.size(), 60U) << "ops.h is not understood: too few functions found";
+  for (const char* known : {"operator+", "operator-", "operator==", "tanh", "sum", "matmul", "mse_loss", "dropout"}) {
+    EXPECT_TRUE(functions.count(known)) << "ops.h is not understood: '" << known << "' not found";
+  }
+  auto rows = rows_by_name();
+  for (const auto& [name, overloads] : functions) {
+    EXPECT_GE(rows[name], overloads) << "tests/op_cases.cpp needs a row for each overload of '" << name << "'";
+  }
+}
+
+TEST(OpTable, HasNoRowForAnOpThatIsNotDeclared) {
+  const auto functions = functions_of_ops_h();
+  for (const auto& [name, rows] : rows_by_name()) EXPECT_TRUE(functions.count(name)) << name;
+}
+
+TEST(OpTable, HasOneRowOfEachTitle) {
+  std::map<std::string, int> titles;
+  for (const OpCase& op_case : op_cases()) ++titles[op_case.title()];
+  for (const auto& [title, rows] : titles) EXPECT_EQ(rows, 1) << title;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What holds for every row. Each test runs all rows of one op that it applies to.
+
+using Property = bool (*)(const OpCase&);
+
+/// Ops with such a row.
+std::vector<std::string> ops_with(Property property) {
+  std::vector<std::string> names;
+  for (const OpCase& op_case : op_cases()) {
+    if (property(op_case)) names.push_back(op_case.name);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+/// Calls `f` with the rows of one op that have a property.
+template <class F>
+void for_rows(const std::string& name, Property property, F f) {
+  for (const OpCase& op_case : op_cases()) {
+    if (op_case.name != name || !property(op_case)) continue;
+    SCOPED_TRACE(op_case.title());
+    f(op_case);
+  }
+}
+
+std::string identifier(const testing::TestParamInfo<std::string>& info) {
+  static const std::map<std::string, std::string> operators{
+      {"operator+", "plus"},   {"operator-", "minus"},       {"operator*", "times"},   {"operator/", "divided_by"},
+      {"operator<", "less"},   {"operator<=", "less_equal"}, {"operator>", "greater"}, {"operator>=", "greater_equal"},
+      {"operator==", "equal"}, {"operator!=", "not_equal"}};
+  const auto found = operators.find(info.param);
+  return found == operators.end() ? info.param : found->second;
+}
+
+void expect_close(const Array& actual, const Array& expected, double tolerance, const std::string& what) {
+  ASSERT_EQ(actual.shape, expected.shape) << what;
+  for (std::size_t i = 0; i < expected.data.size(); ++i) {
+    const double error = std::abs(actual.data[i] - expected.data[i]);
+    ASSERT_TRUE(error <= tolerance * (1 + std::abs(expected.data[i])))
+        << what << ": element " << i << " is " << actual.data[i] << ", expected " << expected.data[i];
+  }
+}
+
+/// A gradient to start backward from: numbers of size 1 in the output's dtype.
+Tensor upstream_for(const Tensor& output) {
+  std::mt19937_64 engine(1);
+  std::vector<float> values(static_cast<std::size_t>(output.numel()));
+  for (float& value : values) value = static_cast<float>(engine() >> 40) * 0x1p-23F - 1;
+  return from_vector(values, output.shape()).to(output.dtype());
+}
+
+std::vector<Tensor> differentiable(const Inputs& inputs) {
+  std::vector<Tensor> result;
+  std::copy_if(inputs.begin(), inputs.end(), std::back_inserter(result),
+               [](const Tensor& input) { return input.requires_grad(); });
+  return result;
+}
+
+std::vector<Tensor> gradients_of(const Tensor& output, const Inputs& inputs, bool create_graph = false) {
+  return grad({output}, differentiable(inputs),
+              {.grad_outputs = {upstream_for(output)}, .create_graph = create_graph, .retain_graph = true});
+}
+
+bool any(const OpCase& /*op_case*/) { return true; }
+
+class EveryOp : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(OpTable, EveryOp, testing::ValuesIn(ops_with(any)), identifier);
+
+TEST_P(EveryOp, AgreesWithThePlainReference) {
+  for_rows(GetParam(), any, [](const OpCase& op_case) {
+    const Inputs inputs = make_inputs(op_case, float64);
+    const Tensor actual = op_case.apply(inputs);
+    if (!op_case.has_reference()) return;  // checked in the op's own test file
+    Arrays arrays;
+    for (const Tensor& input : inputs) arrays.push_back(to_array(input));
+    expect_close(to_array(actual), op_case.expected(arrays), 1e-12, "value");
+  });
+}
+
+TEST_P(EveryOp, GivesTheSameInFloat32AsInFloat64) {
+  for_rows(GetParam(), any, [](const OpCase& op_case) {
+    const Inputs single = make_inputs(op_case, float32, {}, true);
+    const Inputs twice = make_inputs(op_case, float64, {}, true);
+    const Tensor rough = op_case.apply(single);
+    const Tensor exact = op_case.apply(twice);
+    expect_close(to_array(rough), to_array(exact), op_case.float32_tolerance, "value");
+    if (!op_case.gradient) return;
+    EXPECT_EQ(rough.dtype(), float32);
+    EXPECT_EQ(exact.dtype(), float64);
+    const auto rough_gradients = gradients_of(rough, single);
+    const auto exact_gradients = gradients_of(exact, twice);
+    for (std::size_t k = 0; k < exact_gradients.size(); ++k) {
+      expect_close(to_array(rough_gradients[k]), to_array(exact_gradients[k]), op_case.float32_tolerance,
+                   "gradient " + std::to_string(k));
+    }
+  });
+}
+
+bool has_gradient(const OpCase& op_case) { return op_case.gradient; }
+
+class EveryOpWithAGradient : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(OpTable, EveryOpWithAGradient, testing::ValuesIn(ops_with(has_gradient)), identifier);
+
+TEST_P(EveryOpWithAGradient, HasTheGradientsOfOrdersOneAndTwoThatDifferencesSay) {
+  for_rows(GetParam(), has_gradient, [](const OpCase& op_case) {
+    const Inputs inputs = make_inputs(op_case, float64, {}, true);
+    const auto apply = [&](const std::vector<Tensor>& tensors) { return op_case.apply(tensors); };
+    const GradcheckReport projection = gradcheck(apply, inputs, {.order = 2});
+    EXPECT_TRUE(projection) << projection.text;
+    const GradcheckReport jacobian = gradcheck(apply, inputs, {.mode = GradcheckOptions::Mode::jacobian, .order = 1});
+    EXPECT_TRUE(jacobian) << jacobian.text;
+  });
+}
+
+TEST_P(EveryOpWithAGradient, HasTheSameGradientFusedAndRecorded) {
+  for_rows(GetParam(), has_gradient, [](const OpCase& op_case) {
+    const Inputs inputs = make_inputs(op_case, float64, {}, true);
+    const Tensor output = op_case.apply(inputs);
+    const auto fused = gradients_of(output, inputs);
+    const auto recorded = gradients_of(output, inputs, true);
+    for (std::size_t k = 0; k < fused.size(); ++k) {
+      EXPECT_FALSE(fused[k].requires_grad());
+      expect_close(to_array(fused[k]), to_array(recorded[k]), 1e-13, "gradient " + std::to_string(k));
+    }
+  });
+}
+
+TEST_P(EveryOpWithAGradient, RecordsNothingWhereNoGradientIsNeeded) {
+  for_rows(GetParam(), has_gradient, [](const OpCase& op_case) {
+    EXPECT_FALSE(op_case.apply(make_inputs(op_case, float64)).requires_grad());
+    const Inputs inputs = make_inputs(op_case, float64, {}, true);
+    EXPECT_FALSE(no_grad([&] { return op_case.apply(inputs); }).requires_grad());
+  });
+}
+
+bool has_no_gradient(const OpCase& op_case) { return !op_case.gradient; }
+
+class EveryOpWithoutAGradient : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(OpTable, EveryOpWithoutAGradient, testing::ValuesIn(ops_with(has_no_gradient)), identifier);
+
+TEST_P(EveryOpWithoutAGradient, GivesAResultThatRequiresNone) {
+  for_rows(GetParam(), has_no_gradient, [](const OpCase& op_case) {
+    EXPECT_FALSE(op_case.apply(make_inputs(op_case, float64, {}, true)).requires_grad());
+  });
+}
+
+bool takes_int64(const OpCase& op_case) { return op_case.int64; }
+
+class EveryOpOfInt64 : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(OpTable, EveryOpOfInt64, testing::ValuesIn(ops_with(takes_int64)), identifier);
+
+TEST_P(EveryOpOfInt64, GivesTheReferencesValuesTruncated) {
+  for_rows(GetParam(), takes_int64, [](const OpCase& op_case) {
+    Inputs inputs = make_inputs(op_case, float64);
+    Arrays arrays;
+    for (std::size_t k = 0; k < inputs.size(); ++k) {
+      Array integers = to_array(inputs[k]);
+      if (op_case.inputs[k].differentiable()) {
+        // Not 0, by which one cannot divide.
+        for (double& x : integers.data) x = std::round(x * 10) == 0 ? 1 : std::round(x * 10);
+      }
+      arrays.push_back(integers);
+      inputs[k] = from_vector(integers.data, integers.shape).to(DType::int64);
+    }
+    const Tensor actual = op_case.apply(inputs);
+    EXPECT_EQ(actual.dtype(), DType::int64);
+    Array expected = op_case.expected(arrays);
+    for (double& x : expected.data) x = std::trunc(x);
+    expect_close(to_array(actual), expected, 0, "value");
+  });
+}
+
+bool rejects_operands(const OpCase& op_case) { return !op_case.inputs.empty() && op_case.error_prefix != "-"; }
+
+class EveryOpOfTensors : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(OpTable, EveryOpOfTensors, testing::ValuesIn(ops_with(rejects_operands)), identifier);
+
+TEST_P(EveryOpOfTensors, RejectsUndefinedTensorsByItsName) {
+  for_rows(GetParam(), rejects_operands, [](const OpCase& op_case) {
+    const std::string prefix = (op_case.error_prefix.empty() ? op_case.name : op_case.error_prefix) + ": ";
+    for (std::size_t k = 0; k < op_case.inputs.size(); ++k) {
+      Inputs inputs = make_inputs(op_case, float64);
+      inputs[k] = Tensor();
+      try {
+        op_case.apply(inputs);
+        EXPECT_TRUE(op_case.last_is_optional && k + 1 == op_case.inputs.size()) << "accepted for input " << k;
+      } catch (const Error& error) {
+        EXPECT_EQ(std::string(error.what()).substr(0, prefix.size()), prefix) << error.what();
+        EXPECT_NE(std::string(error.what()).find("undefined"), std::string::npos) << error.what();
+      }
+    }
+  });
+}
+
+TEST_P(EveryOpOfTensors, RejectsTensorsOfDifferentDtypesByItsName) {
+  for_rows(GetParam(), rejects_operands, [](const OpCase& op_case) {
+    const std::string prefix = (op_case.error_prefix.empty() ? op_case.name : op_case.error_prefix) + ": ";
+    std::vector<std::size_t> numbers;
+    for (std::size_t k = 0; k < op_case.inputs.size(); ++k) {
+      if (op_case.inputs[k].kind != Input::Kind::index && !(op_case.name == "where" && k == 0)) numbers.push_back(k);
+    }
+    if (numbers.size() < 2) return;
+    for (const std::size_t k : numbers) {
+      Inputs inputs = make_inputs(op_case, float64);
+      inputs[k] = inputs[k].to(float32);
+      try {
+        op_case.apply(inputs);
+        ADD_FAILURE() << "accepted for input " << k;
+      } catch (const DTypeError& error) {
+        EXPECT_EQ(std::string(error.what()).substr(0, prefix.size()), prefix) << error.what();
+      }
+    }
+  });
+}
+
+bool takes_empty_tensors(const OpCase& op_case) { return !op_case.empty.empty(); }
+
+class EveryOpOfEmptyTensors : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(OpTable, EveryOpOfEmptyTensors, testing::ValuesIn(ops_with(takes_empty_tensors)), identifier);
+
+TEST_P(EveryOpOfEmptyTensors, TakesThemForwardAndBackward) {
+  for_rows(GetParam(), takes_empty_tensors, [](const OpCase& op_case) {
+    for (const DType dtype : {float32, float64}) {
+      const Inputs inputs = make_inputs(op_case, dtype, op_case.empty, true);
+      const Tensor output = op_case.apply(inputs);
+      for (const double x : to_array(output).data) EXPECT_TRUE(std::isfinite(x));
+      if (!op_case.gradient) continue;
+      const auto gradients = gradients_of(output, inputs);
+      const auto leaves = differentiable(inputs);
+      for (std::size_t k = 0; k < leaves.size(); ++k) {
+        EXPECT_EQ(gradients[k].shape(), leaves[k].shape());
+        for (const double x : to_array(gradients[k]).data) EXPECT_TRUE(std::isfinite(x));
+      }
+    }
+  });
+}
+
+bool is_split_among_threads(const OpCase& op_case) { return !op_case.big.empty() || op_case.inputs.empty(); }
+
+class EveryOpOnThreads : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(OpTable, EveryOpOnThreads, testing::ValuesIn(ops_with(is_split_among_threads)), identifier);
+
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads) : before_(num_threads()) { set_num_threads(threads); }
+  ~ThreadCount() { set_num_threads(before_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
+/// The output's and the gradients' bytes.
+std::vector<std::string> bits_of_everything(const OpCase& op_case, const Inputs& inputs) {
+  std::vector<Tensor> results{op_case.apply(inputs)};
+  if (op_case.gradient) {
+    for (const Tensor& gradient : gradients_of(results[0], inputs)) results.push_back(gradient);
+  }
+  std::vector<std::string> bits;
+  for (const Tensor& result : results) {
+    dispatch(result.dtype(), [&]<class T>() {
+      const auto data = result.data<T>();
+      bits.emplace_back(reinterpret_cast<const char*>(data.data()), data.size_bytes());
+    });
+  }
+  return bits;
+}
+
+TEST_P(EveryOpOnThreads, HasTheSameBitsForAnyNumberOfThem) {
+  for_rows(GetParam(), is_split_among_threads, [](const OpCase& op_case) {
+    const Inputs inputs = make_inputs(op_case, float32, op_case.big, true);
+    std::vector<std::string> alone;
+    for (const int threads : {1, 2, 4}) {
+      const ThreadCount count(threads);
+      const auto bits = bits_of_everything(op_case, inputs);
+      if (threads == 1) alone = bits;
+      EXPECT_TRUE(bits == alone) << threads << " threads";
+    }
+  });
+}
+
+}  // namespace
+}  // namespace wengert::test
