@@ -128,7 +128,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape);
 // ---------------------------------------------------------------------------------------------------------------------
 // Shape and index. All of these also take int64.
 
-/// The same elements in row-major order as `shape`, one size of which may be -1. Shares the elements.
+/// The same elements in row-major order as another shape; in a list of sizes one may be -1. Shares the elements.
 Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes);
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// Joins axes first to last, both included. Shares the elements.
@@ -188,8 +188,9 @@ class Padding {
  public:
   enum class Mode : std::uint8_t { valid, same, full, number };
   static const Padding valid;  ///< none: the kernel stays inside the image
-  static const Padding
-      same;  ///< ceil(size / stride) positions; an odd remainder goes after, like SciPy for odd kernels
+  /// ceil(size / stride) positions. An odd zero goes behind the image, or before it in convolve2d: with stride 1 that
+  /// centres the result as SciPy does.
+  static const Padding same;
   static const Padding full;  ///< every position where kernel and image overlap
 
   constexpr Padding(std::int64_t number) : Padding(number, number) {}  // NOLINT(google-explicit-constructor)
@@ -256,7 +257,8 @@ Tensor log_softmax(const Tensor& x, int axis = -1);
 /// Mean of -log softmax(logits)[label]. logits: [N, K]; target: labels [N] int64, or probabilities [N, K] (one-hot or
 /// not; no gradient of the target if int64). Throws ShapeError naming a label out of range.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target);
-/// Mean of -(t log p + (1 - t) log(1 - p)); logs are clamped at -100, so that p = 0 or 1 stays finite. Same shapes.
+/// Mean of -(t log p + (1 - t) log(1 - p)); logs are clamped at -100, so that p = 0 or 1 stays finite, and so is the
+/// gradient, (p - t) / max(p (1 - p), 1e-12). Same shapes.
 Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& target);
 /// The same from logits, stable for any size of them.
 Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target);

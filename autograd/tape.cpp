@@ -6,7 +6,7 @@
 #include <wengert/autograd/tape.h>
 
 #include "autograd/kernels/accumulate.h"
-#include "autograd/leaf.h"
+#include "autograd/detail/leaf.h"
 
 namespace wengert {
 namespace detail {
@@ -362,6 +362,10 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
 
 std::vector<Tensor> grad(const Tensor& output, const std::vector<Tensor>& inputs, const GradOptions& options) {
   return grad(std::vector<Tensor>{output}, inputs, options);
+}
+
+std::vector<Tensor> grad(const Tensor& output, std::initializer_list<Tensor> inputs, const GradOptions& options) {
+  return grad(std::vector<Tensor>{output}, std::vector<Tensor>(inputs), options);
 }
 
 Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& options) {

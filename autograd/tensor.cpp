@@ -6,7 +6,7 @@
 #include <wengert/autograd/tape.h>
 #include <wengert/autograd/tensor.h>
 
-#include "autograd/leaf.h"
+#include "autograd/detail/leaf.h"
 
 namespace wengert {
 namespace detail {

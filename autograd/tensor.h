@@ -87,14 +87,15 @@ class Tensor {
     return static_cast<T>(item_double());
   }
 
-  /// The same numbers as another element type; this tensor if it has that type already. Differentiable between floats.
+  /// The same numbers as another element type; this tensor if it has that type already. To int64 fractions are cut off,
+  /// NaN becomes 0, and what is out of range the nearest int64. Differentiable between floats.
   Tensor to(DType dtype) const;
 
   /// Row `index` of the leading axis, sharing the elements; negative counts from the end. Differentiable.
   Tensor operator[](std::int64_t index) const;
   /// Rows [begin, end) of the leading axis, sharing the elements; negative counts from the end. Differentiable.
   Tensor slice(std::int64_t begin, std::int64_t end) const;
-  /// The same elements as another shape; one size may be -1. Shares the elements. Differentiable.
+  /// The same elements as another shape; in a list of sizes one may be -1. Shares the elements. Differentiable.
   Tensor reshape(const Shape& shape) const;
   Tensor reshape(std::initializer_list<std::int64_t> sizes) const;
 
@@ -243,7 +244,7 @@ struct fmt::formatter<wengert::Tensor> {
     if (position == context.end() || *position != '.') return position;
     int precision = 0;
     for (++position; position != context.end() && *position >= '0' && *position <= '9'; ++position) {
-      precision = precision * 10 + (*position - '0');
+      precision = precision < 100 ? precision * 10 + (*position - '0') : precision;
     }
     options.precision = precision;
     return position;

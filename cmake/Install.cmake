@@ -10,11 +10,10 @@ set(header_dir "${CMAKE_INSTALL_INCLUDEDIR}/wengert")
 file(GLOB umbrella_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/wengert/*.h")
 install(FILES ${umbrella_headers} DESTINATION "${header_dir}")
 # What stays behind is what only .cpp files include; tests/package notices when that is not so.
-set(private_headers "/(leaf|data_file|random_stream|bias|describe)\\.h$")
 foreach(module IN ITEMS autograd io datasets nn optim train)
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${module}/" DESTINATION "${header_dir}/${module}"
     FILES_MATCHING PATTERN "*.h"
-    REGEX "${private_headers}" EXCLUDE
+    PATTERN "detail" EXCLUDE
     PATTERN "kernels" EXCLUDE
     PATTERN "ops" EXCLUDE
     PATTERN "data" EXCLUDE)

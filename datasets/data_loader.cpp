@@ -5,7 +5,7 @@
 #include <span>
 #include <utility>
 
-#include "datasets/random_stream.h"
+#include "datasets/detail/random_stream.h"
 
 namespace wengert::datasets {
 

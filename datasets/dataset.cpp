@@ -7,7 +7,7 @@
 
 #include <wengert/autograd/ops.h>
 
-#include "datasets/random_stream.h"
+#include "datasets/detail/random_stream.h"
 
 namespace wengert::datasets {
 namespace {

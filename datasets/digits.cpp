@@ -7,7 +7,7 @@
 #include <system_error>
 #include <vector>
 
-#include "datasets/data_file.h"
+#include "datasets/detail/data_file.h"
 
 namespace wengert::datasets {
 namespace {

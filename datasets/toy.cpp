@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "datasets/random_stream.h"
+#include "datasets/detail/random_stream.h"
 
 namespace wengert::datasets {
 namespace {

@@ -16,7 +16,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
 
-#include "io/atomic_file.h"
+#include "io/detail/atomic_file.h"
 
 namespace wengert {
 

@@ -2,8 +2,8 @@
 
 #include <wengert/nn/conv.h>
 
-#include "nn/bias.h"
-#include "nn/describe.h"
+#include "nn/detail/bias.h"
+#include "nn/detail/describe.h"
 
 namespace wengert::nn {
 

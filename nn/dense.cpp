@@ -3,7 +3,7 @@
 #include <wengert/autograd/ops.h>
 #include <wengert/nn/dense.h>
 
-#include "nn/bias.h"
+#include "nn/detail/bias.h"
 
 namespace wengert::nn {
 

@@ -9,7 +9,7 @@
 
 #include <wengert/nn/module.h>
 
-#include "nn/summary.h"
+#include "nn/detail/summary.h"
 
 namespace wengert::nn {
 

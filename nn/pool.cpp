@@ -1,6 +1,6 @@
 #include <wengert/nn/pool.h>
 
-#include "nn/describe.h"
+#include "nn/detail/describe.h"
 
 namespace wengert::nn {
 

@@ -3,7 +3,7 @@
 #include <wengert/optim/adam.h>
 #include <wengert/optim/fused_update.h>
 
-#include "optim/checks.h"
+#include "optim/detail/checks.h"
 
 namespace wengert::optim {
 

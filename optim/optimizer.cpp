@@ -5,7 +5,7 @@
 
 #include <wengert/optim/optimizer.h>
 
-#include "optim/checks.h"
+#include "optim/detail/checks.h"
 
 namespace wengert::optim {
 

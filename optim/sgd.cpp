@@ -1,7 +1,7 @@
 #include <wengert/optim/fused_update.h>
 #include <wengert/optim/sgd.h>
 
-#include "optim/checks.h"
+#include "optim/detail/checks.h"
 
 namespace wengert::optim {
 

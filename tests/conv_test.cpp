@@ -8,25 +8,10 @@
 #include <wengert/autograd/tape.h>
 
 #include "tests/expect.h"
+#include "tests/whole.h"
 
 namespace wengert {
 namespace {
-
-/// Small whole numbers in no simple order: sums of their products are exact, so results can be compared with ==.
-Tensor whole(const Shape& shape, int seed, DType dtype = float64) {
-  std::vector<double> numbers(static_cast<std::size_t>(shape.numel()));
-  std::uint64_t state = 977 * static_cast<std::uint64_t>(seed) + 1;
-  for (double& number : numbers) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    number = static_cast<double>(state >> 33 & 7) - 3;
-  }
-  return from_vector(numbers, shape).to(dtype);
-}
-
-void expect_same(const Tensor& actual, const Tensor& expected) {
-  ASSERT_EQ(actual.shape(), expected.shape());
-  EXPECT_EQ(values_of(actual), values_of(expected));
-}
 
 double at(const Tensor& x, std::int64_t n, std::int64_t c, std::int64_t i, std::int64_t j) {
   if (i < 0 || j < 0 || i >= x.dim(2) || j >= x.dim(3)) return 0;

@@ -18,7 +18,7 @@
 #include <wengert/autograd/ops.h>
 #include <wengert/datasets.h>
 
-#include "datasets/data_file.h"
+#include "datasets/detail/data_file.h"
 #include "tests/expect.h"
 
 namespace wengert::datasets {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include <gtest/gtest.h>
@@ -9,17 +10,13 @@
 #include <wengert/autograd/tape.h>
 
 #include "tests/expect.h"
+#include "tests/whole.h"
 
 namespace wengert {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-void expect_same(const Tensor& actual, const Tensor& expected) {
-  ASSERT_EQ(actual.shape(), expected.shape());
-  EXPECT_EQ(values_of(actual), values_of(expected));
-}
 
 struct Case {
   Shape x;
@@ -77,7 +74,7 @@ double largest(const std::vector<double>& window) { return *std::max_element(win
 TEST(MaxPool2d, TakesTheLargestPixelOfEachWindow) {
   for (const Case& c : cases()) {
     SCOPED_TRACE(c.x.to_string());
-    const Tensor x = randn(c.x, float64) - 5;  // padding, were it zero, would win everywhere
+    const Tensor x = whole(c.x, 1) - 5;  // padding, were it zero, would win everywhere
     const Tensor expected = over_windows(x, c, largest);
     expect_same(maxpool2d(x, c.kernel, c.options), expected);
     const Tensor leaf = x.detach().requires_grad(true);
@@ -87,20 +84,29 @@ TEST(MaxPool2d, TakesTheLargestPixelOfEachWindow) {
   }
 }
 
+/// Whole numbers from 0 on, each once, in no simple order.
+Tensor distinct(const Shape& shape, DType dtype) {
+  std::uint32_t range = 1;
+  while (range < shape.numel()) range *= 2;
+  std::vector<double> numbers;
+  for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(shape.numel()); ++i) {
+    numbers.push_back(static_cast<double>(i * 2654435761U % range));  // an odd factor permutes them
+  }
+  return from_vector(numbers, shape).to(dtype);
+}
+
 TEST(MaxPool2d, SendsTheGradientToTheWinner) {
   for (const DType dtype : {float32, float64}) {
     for (const Case& c : cases()) {
       SCOPED_TRACE(c.x.to_string());
-      const Tensor x = randn(c.x, dtype).requires_grad(true);
+      const Tensor x = distinct(c.x, dtype).requires_grad(true);
       const Tensor y = maxpool2d(x, c.kernel, c.options);
-      // With distinct pixels, moving x along v moves y by v's pixels at the winners; the gradient is that map's
-      // adjoint.
-      const double step = dtype == float32 ? 1e-3 : 1e-6;
-      const Tensor v = randn(c.x, dtype);
-      const Tensor g = randn(y.shape(), dtype);
-      const Tensor moved = (maxpool2d(x + step * v, c.kernel, c.options) - y) / step;
-      const Tensor gradient = grad(y, x, {.grad_outputs = {g}});
-      EXPECT_NEAR(sum(gradient * v).item(), sum(g * moved).item(), dtype == float32 ? 0.05 : 1e-5);
+      const Tensor g = whole(y.shape(), 1, dtype);
+      // A step too short to make another pixel the largest moves y by what the winners move; the gradient is the
+      // adjoint of that.
+      const Tensor v = whole(c.x, 2, dtype);
+      const Tensor moved = (maxpool2d(x + v / 16, c.kernel, c.options) - y) * 16;
+      EXPECT_EQ(sum(grad(y, x, {.grad_outputs = {g}}) * v).item(), sum(g * moved).item());
     }
   }
 }
@@ -156,8 +162,7 @@ TEST(MaxPool2d, NeverChoosesPadding) {
 TEST(AvgPool2d, TakesTheMeanOfEachWindowWithPaddingAsZeros) {
   for (const Case& c : cases()) {
     SCOPED_TRACE(c.x.to_string());
-    const Tensor x = arange(static_cast<double>(c.x.numel()), float64);
-    const Tensor image = reshape(x, c.x);
+    const Tensor image = whole(c.x, 1);
     const auto count = static_cast<double>(c.kernel.rows * c.kernel.columns);
     const Tensor expected = over_windows(image, c, [&](const std::vector<double>& window) {
       double total = 0;
@@ -171,9 +176,9 @@ TEST(AvgPool2d, TakesTheMeanOfEachWindowWithPaddingAsZeros) {
 TEST(AvgPool2d, HasAdjointGradientsOfAnyOrder) {
   for (const Case& c : cases()) {
     SCOPED_TRACE(c.x.to_string());
-    const Tensor x = randn(c.x, float64).requires_grad(true);
+    const Tensor x = whole(c.x, 1).requires_grad(true);
     const Tensor y = avgpool2d(x, c.kernel, c.options);
-    const Tensor g = randn(y.shape(), float64).requires_grad(true);
+    const Tensor g = whole(y.shape(), 2).requires_grad(true);
     const Tensor gradient = grad(y, x, {.grad_outputs = {g}, .create_graph = true});
     EXPECT_NEAR(sum(gradient * x).item(), sum(y * g).item(), 1e-10);
     expect_same(grad(gradient, g, {.grad_outputs = {x.detach()}}), y);
@@ -222,11 +227,8 @@ TEST(Pool2d, NamesWhatDoesNotFit) {
       },
       "avgpool2d: the kernel has 2 rows, more than the padded image has: 0");
   expect_error<ShapeError>([&] { maxpool2d(x, 0); }, "maxpool2d: the kernel must have at least one of rows, got 0");
-  expect_error<ShapeError>(
-      [&] {
-        maxpool2d(x, 2, {.stride = Size2d(1, 0)});
-      },
-      "maxpool2d: stride of columns must be at least 1, got 0");
+  expect_error<ShapeError>([&] { maxpool2d(x, 2, {.stride = Size2d(1, 0)}); },
+                           "maxpool2d: stride of columns must be at least 1, got 0");
   expect_error<ShapeError>([&] { maxpool2d(x, 2, {.padding = 2}); },
                            "maxpool2d: padding of rows must be from 0 to half the kernel (1), got 2");
   expect_error<ShapeError>([&] { maxpool2d(x, 2, {.padding = {0, -1}}); }, "padding of columns must be from 0");

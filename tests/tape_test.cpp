@@ -283,6 +283,13 @@ TEST(GradFunction, SumsSeveralOutputsWithTheirGradients) {
   EXPECT_EQ(grad({x * x, x * 3}, {x}, {.grad_outputs = {full({}, 10, float64), full({}, 1, float64)}})[0].item(), 43);
 }
 
+TEST(GradFunction, TakesBracesForAList) {
+  const Tensor x = leaf(2);
+  const std::vector<Tensor> one = grad(x * x, {x});
+  EXPECT_EQ(one.at(0).item(), 4);
+  EXPECT_EQ(grad({x * x}, {x}).at(0).item(), 4);
+}
+
 TEST(GradFunction, SaysWhichInputIsUnused) {
   const Tensor x = leaf(2);
   const Tensor unused = leaf(1);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <wengert/autograd/elementwise.h>
 
@@ -72,18 +73,18 @@ Tensor kernel_gradient(const Tensor& x, const Tensor& g, const ConvSizes& sizes)
 
 Tensor correlate(const char* name, const Tensor& x, const Tensor& kernel, const Tensor& bias, const ConvSizes& sizes) {
   using detail::Access;
-  const Tensor y = Access::allocate(y_shape(sizes), x.dtype());
+  Tensor y = Access::allocate(y_shape(sizes), x.dtype());
   if (y.numel() > 0) {
     dispatch_floating(x.dtype(), [&]<class T>() {
       kernels::correlate(sizes, Access::data<T>(x), Access::data<T>(kernel),
                          bias.defined() ? Access::data<T>(bias) : nullptr, Access::mutable_data<T>(y));
     });
   }
-  return record(name, y, wrt(x, [kernel, sizes](const Tensor& g) { return input_gradient(g, kernel, sizes); }),
-                wrt(kernel, [x, sizes](const Tensor& g) { return kernel_gradient(x, g, sizes); }),
-                wrt(bias, [](const Tensor& g) {
-                  return sum(g, {0, 2, 3});
-                }));
+  return record(
+      name, std::move(y), wrt(x, [kernel, sizes](const Tensor& g) { return input_gradient(g, kernel, sizes); }),
+      wrt(kernel, [x, sizes](const Tensor& g) { return kernel_gradient(x, g, sizes); }), wrt(bias, [](const Tensor& g) {
+        return sum(g, {0, 2, 3});
+      }));
 }
 
 /// Where an adjoint of g goes; done if there is nothing in g.
@@ -93,27 +94,27 @@ Tensor zeros_or_new(const Tensor& g, const Shape& shape) {
 
 Tensor input_gradient(const Tensor& g, const Tensor& kernel, const ConvSizes& sizes) {
   using detail::Access;
-  const Tensor x = zeros_or_new(g, x_shape(sizes));
+  Tensor x = zeros_or_new(g, x_shape(sizes));
   if (g.numel() > 0) {
     dispatch_floating(g.dtype(), [&]<class T>() {
       kernels::correlate_input_gradient(sizes, Access::data<T>(g), Access::data<T>(kernel), Access::mutable_data<T>(x));
     });
   }
-  return record("correlate2d_input_gradient", x,
+  return record("correlate2d_input_gradient", std::move(x),
                 wrt(g, [kernel, sizes](const Tensor& h) { return correlate("correlate2d", h, kernel, {}, sizes); }),
                 wrt(kernel, [g, sizes](const Tensor& h) { return kernel_gradient(h, g, sizes); }));
 }
 
 Tensor kernel_gradient(const Tensor& x, const Tensor& g, const ConvSizes& sizes) {
   using detail::Access;
-  const Tensor kernel = zeros_or_new(g, kernel_shape(sizes));
+  Tensor kernel = zeros_or_new(g, kernel_shape(sizes));
   if (g.numel() > 0) {
     dispatch_floating(g.dtype(), [&]<class T>() {
       kernels::correlate_kernel_gradient(sizes, Access::data<T>(x), Access::data<T>(g),
                                          Access::mutable_data<T>(kernel));
     });
   }
-  return record("correlate2d_kernel_gradient", kernel,
+  return record("correlate2d_kernel_gradient", std::move(kernel),
                 wrt(x, [g, sizes](const Tensor& h) { return input_gradient(g, h, sizes); }),
                 wrt(g, [x, sizes](const Tensor& h) { return correlate("correlate2d", x, h, {}, sizes); }));
 }
@@ -121,7 +122,7 @@ Tensor kernel_gradient(const Tensor& x, const Tensor& g, const ConvSizes& sizes)
 /// Both image axes the other way round: the taps of a channel in reverse order.
 Tensor flipped(const Tensor& kernel) {
   using detail::Access;
-  const Tensor result = Access::allocate(kernel.shape(), kernel.dtype());
+  Tensor result = Access::allocate(kernel.shape(), kernel.dtype());
   const std::int64_t taps = kernel.dim(-2) * kernel.dim(-1);
   dispatch_floating(kernel.dtype(), [&]<class T>() {
     const T* from = Access::data<T>(kernel);
@@ -130,7 +131,7 @@ Tensor flipped(const Tensor& kernel) {
       std::reverse_copy(from + begin, from + begin + taps, to + begin);
     }
   });
-  return record("convolve2d", result, wrt(kernel, [](const Tensor& g) { return flipped(g); }));
+  return record("convolve2d", std::move(result), wrt(kernel, [](const Tensor& g) { return flipped(g); }));
 }
 
 Tensor slide(const char* op, const Tensor& x, const Tensor& kernel, const ConvOptions& options, const Tensor& bias,

@@ -32,7 +32,7 @@ Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const std::int64_t out = weight.dim(0);
   const std::int64_t in = weight.dim(1);
   const std::int64_t rows = x.shape().numel(0, x.rank() - 1);
-  const Tensor y = Access::allocate(x.shape().with(x.rank() - 1, out), x.dtype());
+  Tensor y = Access::allocate(x.shape().with(x.rank() - 1, out), x.dtype());
   dispatch_floating(x.dtype(), [&]<class T>() {
     T* sums = Access::mutable_data<T>(y);
     if (bias.defined()) {

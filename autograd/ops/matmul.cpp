@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <wengert/autograd/elementwise.h>
 
@@ -136,10 +137,10 @@ void multiply(const Tensor& a, Trans trans_a, const Tensor& b, Trans trans_b, co
 Tensor product(const char* name, const Tensor& a, Trans trans_a, const Tensor& b, Trans trans_b, const Shape& batch) {
   const std::int64_t m = a.dim(trans_a == Trans::no ? -2 : -1);
   const std::int64_t n = b.dim(trans_b == Trans::no ? -1 : -2);
-  const Tensor c = Access::allocate(batch.inserted(batch.rank(), m).inserted(batch.rank() + 1, n), a.dtype());
+  Tensor c = Access::allocate(batch.inserted(batch.rank(), m).inserted(batch.rank() + 1, n), a.dtype());
   dispatch_floating(a.dtype(), [&]<class T>() { multiply<T>(a, trans_a, b, trans_b, batch, c); });
   if (!grad_enabled() || !(a.requires_grad() || b.requires_grad())) return c;
-  return record(name, c,
+  return record(name, std::move(c),
                 wrt(a,
                     [=, a_batch = leading_axes(a)](const Tensor& g) {
                       return trans_a == Trans::no ? product(name, g, Trans::no, b, !trans_b, a_batch)

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <limits>
+#include <utility>
 
 #include <wengert/autograd/elementwise.h>
 
@@ -57,50 +58,53 @@ Pixel* winners(const Tensor& storage) { return reinterpret_cast<Pixel*>(Access::
 Tensor gather(const Tensor& x, const Tensor& winner, const PoolSizes& sizes);
 
 Tensor scatter(const Tensor& g, const Tensor& winner, const PoolSizes& sizes) {
-  const Tensor x = new_image(g, sizes);
+  Tensor x = new_image(g, sizes);
   dispatch_floating(g.dtype(), [&]<class T>() {
     kernels::scatter_to_winners(sizes, Access::data<T>(g), winners(winner), Access::mutable_data<T>(x));
   });
-  return record("maxpool2d", x, wrt(g, [winner, sizes](const Tensor& h) { return gather(h, winner, sizes); }));
+  return record("maxpool2d", std::move(x),
+                wrt(g, [winner, sizes](const Tensor& h) { return gather(h, winner, sizes); }));
 }
 
 Tensor gather(const Tensor& x, const Tensor& winner, const PoolSizes& sizes) {
-  const Tensor y = new_windows(x, sizes);
+  Tensor y = new_windows(x, sizes);
   dispatch_floating(x.dtype(), [&]<class T>() {
     kernels::gather_from_winners(sizes, Access::data<T>(x), winners(winner), Access::mutable_data<T>(y));
   });
-  return record("maxpool2d", y, wrt(x, [winner, sizes](const Tensor& g) { return scatter(g, winner, sizes); }));
+  return record("maxpool2d", std::move(y),
+                wrt(x, [winner, sizes](const Tensor& g) { return scatter(g, winner, sizes); }));
 }
 
 Tensor mean(const Tensor& x, const PoolSizes& sizes);
 
 Tensor spread(const Tensor& g, const PoolSizes& sizes) {
-  const Tensor x = new_image(g, sizes);
+  Tensor x = new_image(g, sizes);
   dispatch_floating(g.dtype(), [&]<class T>() {
     kernels::spread_over_windows(sizes, Access::data<T>(g), Access::mutable_data<T>(x));
   });
-  return record("avgpool2d", x, wrt(g, [sizes](const Tensor& h) { return mean(h, sizes); }));
+  return record("avgpool2d", std::move(x), wrt(g, [sizes](const Tensor& h) { return mean(h, sizes); }));
 }
 
 Tensor mean(const Tensor& x, const PoolSizes& sizes) {
-  const Tensor y = new_windows(x, sizes);
+  Tensor y = new_windows(x, sizes);
   dispatch_floating(
       x.dtype(), [&]<class T>() { kernels::mean_of_windows(sizes, Access::data<T>(x), Access::mutable_data<T>(y)); });
-  return record("avgpool2d", y, wrt(x, [sizes](const Tensor& g) { return spread(g, sizes); }));
+  return record("avgpool2d", std::move(y), wrt(x, [sizes](const Tensor& g) { return spread(g, sizes); }));
 }
 
 }  // namespace
 
 Tensor maxpool2d(const Tensor& x, Size2d kernel, const PoolOptions& options) {
   const PoolSizes sizes = resolve("maxpool2d", x, kernel, options);
-  const Tensor y = new_windows(x, sizes);
+  Tensor y = new_windows(x, sizes);
   Tensor winner;
   if (grad_enabled() && x.requires_grad()) winner = Access::allocate({(y.numel() + 1) / 2}, int64);
   dispatch_floating(x.dtype(), [&]<class T>() {
     kernels::max_of_windows(sizes, Access::data<T>(x), Access::mutable_data<T>(y),
                             winner.defined() ? winners(winner) : nullptr);
   });
-  return record("maxpool2d", y, wrt(x, [winner, sizes](const Tensor& g) { return scatter(g, winner, sizes); }));
+  return record("maxpool2d", std::move(y),
+                wrt(x, [winner, sizes](const Tensor& g) { return scatter(g, winner, sizes); }));
 }
 
 Tensor avgpool2d(const Tensor& x, Size2d kernel, const PoolOptions& options) {

@@ -1,4 +1,4 @@
-#include "nn/describe.h"
+#include "nn/detail/describe.h"
 
 #include <fmt/format.h>
 

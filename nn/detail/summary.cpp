@@ -1,4 +1,4 @@
-#include "nn/summary.h"
+#include "nn/detail/summary.h"
 
 #include <algorithm>
 #include <array>

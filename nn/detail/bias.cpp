@@ -1,4 +1,4 @@
-#include "nn/bias.h"
+#include "nn/detail/bias.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "datasets/data_file.h"
+#include "datasets/detail/data_file.h"
 
 #include <cerrno>
 #include <cstdio>
