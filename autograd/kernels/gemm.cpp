@@ -90,6 +90,7 @@ template <class T>
 void serial_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, T* c, std::int64_t c_stride,
                  Store store) {
   if (b.trans == Trans::no) {
+    if (k == 1) return gemm_outer(m, n, a.data, a.trans == Trans::no ? a.stride : 1, b.data, c, c_stride, store);
     if (m <= few || k <= few || b.stride * k <= direct_up_to) {
       return gemm_by_rows(m, n, k, elements(a), b.data, b.stride, c, c_stride, store);
     }

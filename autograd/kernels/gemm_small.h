@@ -188,6 +188,28 @@ void gemm_by_rows(std::int64_t m, std::int64_t n, std::int64_t k, detail::Elemen
   }
 }
 
+/// C (+)= a b for a column a and a row b, k = 1. Writing C is nearly all of the work, so it goes along its rows.
+template <class T>
+void gemm_outer(std::int64_t m, std::int64_t n, const T* a, std::int64_t a_stride, const T* b, T* c,
+                std::int64_t c_stride, Store store) {
+  using Pack = simd::Pack<T>;
+  for (std::int64_t i = 0; i < m; ++i) {
+    const Pack factor(a[i * a_stride]);
+    T* out = c + i * c_stride;
+    const auto value = [&](Pack row, Pack before) {
+      return store == Store::add ? fma(factor, row, before) : factor * row;
+    };
+    std::int64_t j = 0;
+    for (; j + Pack::size <= n; j += Pack::size) {
+      value(Pack::load(b + j), store == Store::add ? Pack::load(out + j) : Pack(0)).store(out + j);
+    }
+    if (const std::int64_t rest = n - j; rest > 0) {
+      value(Pack::load_partial(b + j, rest), store == Store::add ? Pack::load_partial(out + j, rest) : Pack(0))
+          .store_partial(out + j, rest);
+    }
+  }
+}
+
 /// C (+)= A B^T: each number is the inner product of a row of A and a row of B.
 template <class T>
 void gemm_by_dots(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_stride, const T* b,
