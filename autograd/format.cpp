@@ -184,6 +184,7 @@ std::string to_string(const Tensor& tensor, const PrintOptions& options) {
     Printer(tensor, options, text).axis(0, 0);
   if (empty || elides(tensor, options)) text += fmt::format(", shape={}", tensor.shape());
   if (empty || tensor.dtype() != DType::float32) text += fmt::format(", dtype={}", tensor.dtype());
+  if (tensor.op()) text += fmt::format(", op={}", tensor.op());
   return text + ")";
 }
 

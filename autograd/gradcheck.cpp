@@ -55,7 +55,7 @@ Tensor random_direction(const Shape& shape, Generator& generator) {
   return direction;
 }
 
-double dot(const Tensor& a, const Tensor& b) {
+double inner_product(const Tensor& a, const Tensor& b) {
   const auto x = a.data<double>();
   const auto y = b.data<double>();
   double sum = 0;
@@ -83,7 +83,7 @@ std::string element_name(const Shape& shape, std::int64_t index) {
 class Checker {
  public:
   /// Reports name the function's order, and its inputs from number `first_upstream` on as upstream gradients.
-  Checker(CheckedFunction f, const Tensors& inputs, const GradcheckOptions& options, int order,
+  Checker(TensorFunction f, const Tensors& inputs, const GradcheckOptions& options, int order,
           std::size_t first_upstream)
       : f_(f),
         inputs_(inputs),
@@ -184,9 +184,9 @@ class Checker {
       const Tensors quotients = difference(k, [&](auto& values, double sign) {
         for (std::size_t i = 0; i < values.size(); ++i) values[i] += sign * options_.epsilon * u[i];
       });
-      Entry entry{input_name(k), "(direction)", "(all)", dot(analytic[k], direction), 0};
+      Entry entry{input_name(k), "(direction)", "(all)", inner_product(analytic[k], direction), 0};
       for (std::size_t i = 0; i < outputs.size(); ++i) {
-        entry.numeric += dot(weights[i], quotients[i]) / (2 * options_.epsilon);
+        entry.numeric += inner_product(weights[i], quotients[i]) / (2 * options_.epsilon);
       }
       if (add(entry)) continue;
       locate(k, analytic[k], weights);
@@ -200,7 +200,7 @@ class Checker {
       const Tensors quotients = quotients_by_element(k, index);
       Entry entry{input_name(k), element_name(inputs_[k].shape(), index), "(all)",
                   analytic.data<double>()[static_cast<std::size_t>(index)], 0};
-      for (std::size_t i = 0; i < quotients.size(); ++i) entry.numeric += dot(weights[i], quotients[i]);
+      for (std::size_t i = 0; i < quotients.size(); ++i) entry.numeric += inner_product(weights[i], quotients[i]);
       add(entry);
     }
   }
@@ -267,7 +267,7 @@ class Checker {
     return {false, std::move(text)};
   }
 
-  CheckedFunction f_;
+  TensorFunction f_;
   const Tensors& inputs_;
   const GradcheckOptions& options_;
   Generator generator_;
@@ -279,7 +279,7 @@ class Checker {
 
 /// The gradients of `f` as a function of its inputs and of the upstream gradients of its outputs.
 struct GradientFunction {
-  CheckedFunction f;
+  TensorFunction f;
   std::size_t input_count;
 
   static Tensors call(const void* object, const Tensors& arguments) {
@@ -325,7 +325,7 @@ Tensors checked_inputs(const Tensors& inputs) {
   return leaves;
 }
 
-GradcheckReport check_second_order(CheckedFunction f, const Tensors& leaves, const GradcheckOptions& options) {
+GradcheckReport check_second_order(TensorFunction f, const Tensors& leaves, const GradcheckOptions& options) {
   GradientFunction gradient{f, leaves.size()};
   Generator generator(options.seed + 1);
   Tensors arguments = leaves;
@@ -338,7 +338,7 @@ GradcheckReport check_second_order(CheckedFunction f, const Tensors& leaves, con
 
 }  // namespace
 
-GradcheckReport run_gradcheck(CheckedFunction f, const Tensors& inputs, const GradcheckOptions& options) {
+GradcheckReport run_gradcheck(TensorFunction f, const Tensors& inputs, const GradcheckOptions& options) {
   check<Error>(options.order == 1 || options.order == 2, "gradcheck: order must be 1 or 2, got {}", options.order);
   check<Error>(options.epsilon > 0, "gradcheck: epsilon must be positive, got {}", options.epsilon);
   const EnableGrad guard;
@@ -348,8 +348,8 @@ GradcheckReport run_gradcheck(CheckedFunction f, const Tensors& inputs, const Gr
   return report;
 }
 
-void fail_gradcheck_arity(std::size_t expected, std::size_t given) {
-  fail<Error>("gradcheck: the function takes {} tensors, inputs has {}", expected, given);
+void fail_arity(const char* caller, std::size_t expected, std::size_t given) {
+  fail<Error>("{}: the function takes {} tensors, inputs has {}", caller, expected, given);
 }
 
 }  // namespace wengert::detail

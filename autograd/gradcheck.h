@@ -1,15 +1,11 @@
 #pragma once
 
-#include <concepts>
-#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 #include <wengert/autograd/tensor.h>
+#include <wengert/autograd/tensor_function.h>
 
 /// \file
 /// Gradients against central differences:
@@ -50,35 +46,7 @@ struct GradcheckReport {
 
 namespace detail {
 
-/// A borrowed function from tensors to tensors.
-struct CheckedFunction {
-  const void* object;
-  std::vector<Tensor> (*call)(const void* object, const std::vector<Tensor>& inputs);
-
-  std::vector<Tensor> operator()(const std::vector<Tensor>& inputs) const { return call(object, inputs); }
-};
-
-GradcheckReport run_gradcheck(CheckedFunction f, const std::vector<Tensor>& inputs, const GradcheckOptions& options);
-[[noreturn]] void fail_gradcheck_arity(std::size_t expected, std::size_t given);
-
-template <class F, std::size_t N, class Indices = std::make_index_sequence<N>>
-inline constexpr bool takes_tensors = false;
-template <class F, std::size_t N, std::size_t... I>
-inline constexpr bool takes_tensors<F, N, std::index_sequence<I...>> =
-    std::is_invocable_v<F&, decltype((void(I), std::declval<const Tensor&>()))...>;
-
-/// Calls `f` with the tensors one by one if it takes N to 8 of them, else with all in one vector or span.
-template <std::size_t N = 1, class F>
-decltype(auto) call_with_tensors(F& f, const std::vector<Tensor>& inputs) {
-  if constexpr (takes_tensors<F, N>) {
-    if (inputs.size() != N) fail_gradcheck_arity(N, inputs.size());
-    return [&]<std::size_t... I>(std::index_sequence<I...>) { return f(inputs[I]...); }(std::make_index_sequence<N>());
-  } else if constexpr (N < 8) {
-    return call_with_tensors<N + 1>(f, inputs);
-  } else {
-    return f(inputs);
-  }
-}
+GradcheckReport run_gradcheck(TensorFunction f, const std::vector<Tensor>& inputs, const GradcheckOptions& options);
 
 }  // namespace detail
 
@@ -93,11 +61,7 @@ decltype(auto) call_with_tensors(F& f, const std::vector<Tensor>& inputs) {
 template <class F>
 GradcheckReport gradcheck(F&& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {}) {
   const auto all_results = [&](const std::vector<Tensor>& arguments) -> std::vector<Tensor> {
-    auto&& result = detail::call_with_tensors(f, arguments);
-    if constexpr (std::convertible_to<decltype(result), Tensor>)
-      return {std::forward<decltype(result)>(result)};
-    else
-      return std::forward<decltype(result)>(result);
+    return detail::as_list(detail::call_with_tensors("gradcheck", f, arguments));
   };
   const auto call = [](const void* object, const std::vector<Tensor>& arguments) {
     return (*static_cast<decltype(&all_results)>(object))(arguments);

@@ -58,7 +58,9 @@ class Ref {
   T* object_ = nullptr;
 };
 
+class Hook;
 class Node;
+struct HookList;
 
 /// Where the gradient of a node's input goes: output `slot` of the node that made it. No node: no gradient is needed.
 struct Edge {
@@ -71,10 +73,13 @@ struct Edge {
 class Node {
  public:
   Node(const char* op, std::uint64_t sequence, const Shape& output_shape, DType output_dtype) noexcept
-      : id(sequence), name(op), shape(output_shape), dtype(output_dtype) {}
+      : dtype(output_dtype), id(sequence), name(op), shape(output_shape) {}
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
-  virtual ~Node() = default;
+  virtual ~Node() {
+    if (hooks) [[unlikely]]
+      drop_hooks();
+  }
 
   /// Gradients of the inputs from those of the outputs. `upstream` has one tensor per output (undefined: zero);
   /// `downstream[i]` is to be set where `needed[i]` and may stay undefined (zero).
@@ -93,12 +98,15 @@ class Node {
 
   std::atomic<std::int32_t> references{1};
   bool released = false;
+  const DType dtype;  ///< of output 0
   /// Larger than the ids of all inputs; grows along each thread. Backward visits nodes by descending id.
   const std::uint64_t id;
   const char* const name;
   const Shape shape;  ///< of output 0
-  const DType dtype;
   std::span<Edge> edges;  ///< one per input; set by the constructor of the derived class that stores them
+  HookList* hooks = nullptr;  ///< owned; see hook.h
+  void add_hook(Ref<Hook> hook);
+  void drop_hooks() noexcept;
 
  private:
   Node* next_doomed_ = nullptr;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <wengert/autograd/indexing.h>
 #include <wengert/autograd/random.h>
 #include <wengert/autograd/tensor.h>
 
@@ -108,6 +109,82 @@ Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
 /// min(max(x, low), high); gradient 1 where low <= x <= high, else 0. NaN stays. Throws if low > high.
 Tensor clamp(const Tensor& x, double low, double high);
 
+// Roots, exponentials, trigonometric and special functions.
+
+/// e^x - 1, accurate around 0.
+Tensor expm1(const Tensor& x);
+/// log(1 + x), accurate around 0.
+Tensor log1p(const Tensor& x);
+/// 1 / sqrt(x).
+Tensor rsqrt(const Tensor& x);
+/// 1 / x.
+Tensor reciprocal(const Tensor& x);
+Tensor tan(const Tensor& x);
+Tensor asin(const Tensor& x);
+Tensor acos(const Tensor& x);
+Tensor atan(const Tensor& x);
+Tensor sinh(const Tensor& x);
+Tensor cosh(const Tensor& x);
+/// The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+Tensor erf(const Tensor& x);
+/// log |Gamma(x)|; infinity at 0, -1, -2, ...
+Tensor lgamma(const Tensor& x);
+/// The derivative of lgamma; NaN at -1, -2, ..., -infinity at 0.
+Tensor digamma(const Tensor& x);
+/// The n-th derivative of digamma, n >= 0. At -1, -2, ... infinity for odd n, NaN for even n.
+Tensor polygamma(int n, const Tensor& x);
+/// The angle of the point (x, y), in (-pi, pi]; gradient 0 at the origin. Broadcasts.
+Tensor atan2(const Tensor& y, const Tensor& x);
+/// sqrt(a^2 + b^2) without overflow; gradient 0 at the origin. Broadcasts.
+Tensor hypot(const Tensor& a, const Tensor& b);
+/// The remainder of a / b with the sign of a; gradients 1 and -trunc(a / b), at the jumps too. Broadcasts.
+Tensor fmod(const Tensor& a, const Operand& b);
+
+// Rounding; gradient 0.
+
+Tensor floor(const Tensor& x);
+Tensor ceil(const Tensor& x);
+/// To the nearest integer, halves to the even one.
+Tensor round(const Tensor& x);
+
+// Predicates: 1 or 0 in the operands' dtype; no gradient; also for int64. In logical ops numbers other than 0, NaN
+// included, are true.
+
+Tensor isnan(const Tensor& x);
+/// Neither infinite nor NaN.
+Tensor isfinite(const Tensor& x);
+Tensor logical_not(const Tensor& x);
+/// Broadcasts, as the next two.
+Tensor logical_and(const Tensor& a, const Tensor& b);
+Tensor logical_or(const Tensor& a, const Tensor& b);
+Tensor logical_xor(const Tensor& a, const Tensor& b);
+
+// Activations.
+
+/// log(sigmoid(x)) = -softplus(-x), without overflow.
+Tensor log_sigmoid(const Tensor& x);
+/// x where x > 0, else alpha (e^x - 1); gradient alpha at 0.
+Tensor elu(const Tensor& x, double alpha = 1);
+/// 1.0507 elu(x, 1.6733), with the constants of Klambauer et al., Self-normalizing neural networks (2017).
+Tensor selu(const Tensor& x);
+/// x where x > 0, else alpha (e^(x / alpha) - 1); alpha > 0.
+Tensor celu(const Tensor& x, double alpha = 1);
+
+enum class GeluKind : std::uint8_t {
+  exact,  ///< by the error function
+  tanh,   ///< x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+};
+/// x times the probability that a standard normal number is below x.
+Tensor gelu(const Tensor& x, GeluKind kind = GeluKind::exact);
+/// x sigmoid(x), also known as swish.
+Tensor silu(const Tensor& x);
+/// x tanh(softplus(x)).
+Tensor mish(const Tensor& x);
+/// min(max(x, low), high); gradient 1 where low < x < high, else 0. NaN stays. Throws if low > high.
+Tensor hardtanh(const Tensor& x, double low = -1, double high = 1);
+/// min(max(x / 6 + 1/2, 0), 1); gradient 0 at -3 and 3.
+Tensor hard_sigmoid(const Tensor& x);
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Reductions over `axes` (all if empty); a reduced axis is dropped, or kept with size 1 if `keepdims`.
 
@@ -120,10 +197,56 @@ Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
 Tensor min(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
 /// Index of the first largest element along `axis`, int64; NaN counts as largest. Also for int64. No gradient.
 Tensor argmax(const Tensor& x, int axis = -1, bool keepdims = false);
+/// Index of the first smallest element; otherwise as argmax.
+Tensor argmin(const Tensor& x, int axis = -1, bool keepdims = false);
+/// The product; of nothing 1. Also for int64. The gradient is right where elements are 0 too.
+Tensor prod(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+/// 1 if an element is not 0, else 0, in x's dtype; of nothing 0. Also for int64. NaN is not 0. No gradient.
+Tensor any(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+/// 1 if no element is 0, else 0; otherwise as any, but of nothing 1.
+Tensor all(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+
+struct DeviationOptions {
+  double correction = 1;  ///< the sum of n squares is divided by n - correction: 1 for samples, 0 for a population
+  bool keepdims = false;
+};
+/// Variance: the mean square of the deviations from the mean. Throws unless there are more elements than `correction`.
+Tensor var(const Tensor& x, const Axes& axes = {}, const DeviationOptions& options = {});
+/// Standard deviation, the root of var; gradient 0 where it is 0.
+Tensor std(const Tensor& x, const Axes& axes = {}, const DeviationOptions& options = {});
+/// (sum |x|^p)^(1 / p) without overflow, for p > 0; the largest |x| for p = infinity. Gradient 0 for elements that are
+/// 0; for p = infinity equal ones share it evenly. Of nothing 0.
+Tensor norm(const Tensor& x, double p = 2, const Axes& axes = {}, bool keepdims = false);
+/// The middle one in order, or the mean of the middle two; NaN if one is there. Throws on an empty reduction.
+Tensor median(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
 /// log(sum(exp(x))), without overflow; -inf where all are -inf.
 Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
 /// Sums the axes that broadcasting to x's shape added or stretched, back to `shape`. Inverse family: broadcast_to.
 Tensor sum_to(const Tensor& x, const Shape& shape);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Along one axis: cumulative sums and products, order. All of these also take int64. NaN is larger than all numbers.
+
+/// y[k] = x[0] + ... + x[k].
+Tensor cumsum(const Tensor& x, int axis = -1);
+/// y[k] = x[0] ... x[k]. The gradient is right where elements are 0 too.
+Tensor cumprod(const Tensor& x, int axis = -1);
+
+/// Elements and where they stood along the axis, int64. Gradients go to the elements chosen and to no others.
+struct ValuesAndIndices {
+  Tensor values;
+  Tensor indices;
+};
+/// The first largest element. Throws if there is none.
+ValuesAndIndices max_with_index(const Tensor& x, int axis = -1, bool keepdims = false);
+/// The first smallest element, or NaN if one is there. Throws if there is none.
+ValuesAndIndices min_with_index(const Tensor& x, int axis = -1, bool keepdims = false);
+/// In ascending or descending order; equal elements in that of their indices.
+ValuesAndIndices sort(const Tensor& x, int axis = -1, bool descending = false);
+/// The indices that `sort` gives.
+Tensor argsort(const Tensor& x, int axis = -1, bool descending = false);
+/// The k largest elements in descending order, or the k smallest in ascending order; of equal ones those in front.
+ValuesAndIndices topk(const Tensor& x, std::int64_t k, int axis = -1, bool largest = true);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Shape and index. All of these also take int64.
@@ -147,19 +270,67 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape);
 Tensor cat(const std::vector<Tensor>& tensors, int axis = 0);
 /// Joins equal shapes along a new axis.
 Tensor stack(const std::vector<Tensor>& tensors, int axis = 0);
-/// Elements begin, begin + step, ... before end of one axis, step >= 1. Negative bounds count from the end; bounds
-/// beyond the axis are clipped. Along the leading axis with step 1 the elements are shared.
+/// Elements begin, begin + step, ... before end of one axis, as Python's. A step below 0 walks backwards, down to what
+/// comes after `end`. Negative bounds count from the end; bounds beyond the axis are clipped, so that an end below
+/// -size is where a walk backwards takes the first element too. Along the leading axis with step 1 the elements are
+/// shared.
 Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1);
 /// Index `index` of an axis, which is dropped. Along the leading axis the elements are shared.
 Tensor select(const Tensor& x, int axis, std::int64_t index);
 /// Adds before[i] and after[i] copies of `value` around axis i; both lists have rank() entries, all >= 0.
 Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
            double value = 0);
+/// x padded by its own elements: mirrored at the border without repeating it (at most size - 1), or the border
+/// repeated. `constant` pads with 0.
+enum class PadMode : std::uint8_t { constant, reflect, replicate };
+Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after,
+           PadMode mode);
+/// Consecutive pieces of an axis, of the given sizes, which add up to it; or of one size, the last perhaps smaller.
+/// The inverse is cat.
+std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, int axis = 0);
+std::vector<Tensor> split(const Tensor& x, std::int64_t size, int axis = 0);
+/// `count` pieces of ceil(size / count); the last is smaller, or there are fewer, where it is no multiple.
+std::vector<Tensor> chunk(const Tensor& x, std::int64_t count, int axis = 0);
+/// Reverses the order along `axes` (all if empty).
+Tensor flip(const Tensor& x, const Axes& axes = {});
+/// Moves elements by `shift` along an axis; what leaves it at one end comes in at the other.
+Tensor roll(const Tensor& x, std::int64_t shift, int axis = -1);
+/// Each element of an axis `count` times in a row: [a, b] -> [a, a, b, b].
+Tensor repeat(const Tensor& x, std::int64_t count, int axis = -1);
+/// All of x counts[i] times along each axis: [a, b] -> [a, b, a, b]. The last count is that of the last axis; missing
+/// counts are 1, and missing axes are added in front.
+Tensor tile(const Tensor& x, const std::vector<std::int64_t>& counts);
+/// Windows of `size` elements of an axis, `step` apart: the axis counts them, and a new last one runs inside them.
+Tensor unfold(const Tensor& x, int axis, std::int64_t size, std::int64_t step = 1);
+/// The coordinates of a grid: result i is axes[i], [n_i], spread over [n_0, n_1, ...].
+std::vector<Tensor> meshgrid(const std::vector<Tensor>& axes);
+/// x: [..., m, n] with 0 above (tril) or below (triu) the diagonal that lies `diagonal` above the main one.
+Tensor tril(const Tensor& x, std::int64_t diagonal = 0);
+Tensor triu(const Tensor& x, std::int64_t diagonal = 0);
+/// x: [..., m, n] -> [..., k], the diagonal that lies `offset` above the main one; may be empty.
+Tensor diagonal(const Tensor& x, std::int64_t offset = 0);
+/// x: [n] on the diagonal of a matrix of zeros, [n + |offset|, n + |offset|]; or the diagonal of a matrix.
+Tensor diag(const Tensor& x, std::int64_t offset = 0);
+/// Python's indexing, `x.index({Slice(1, -1), 3, Ellipsis, NewAxis, rows})`, one entry per axis from the first on: a
+/// number drops its axis, a Slice keeps it, `Ellipsis` stands for all axes that nothing else names (at the end if
+/// absent), `NewAxis` adds one of size 1. An int64 tensor takes the positions it names, and its shape replaces the
+/// axis; several broadcast together and replace their axes by one joint shape, in front if these are not neighbours.
+/// Positions may be negative; ShapeError names one out of range.
+Tensor index(const Tensor& x, std::initializer_list<IndexItem> items);
 /// y[i, j, ...] = x[i, index[i, j, ...], ...] for axis 1 (and likewise for any): index is int64, of x's rank, no larger
 /// than x off `axis`; the result has its shape. Throws ShapeError naming an index out of range.
 Tensor gather(const Tensor& x, int axis, const Tensor& index);
 /// x with source[i, j, ...] added at [i, index[i, j, ...], ...]; the inverse family of gather. Equal indices add up.
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source);
+/// x with source[i, j, ...] in place of what is at [i, index[i, j, ...], ...]; of equal indices the last one counts,
+/// and has the gradient. Arguments as scatter_add.
+Tensor scatter(const Tensor& x, int axis, const Tensor& index, const Tensor& source);
+/// gather whose x and index broadcast to each other off `axis`.
+Tensor take_along_dim(const Tensor& x, int axis, const Tensor& index);
+/// x with `value` where mask, of any dtype, is not 0; mask broadcasts to x. No gradient passes there.
+Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
+/// Rows of weight: [n, ...] named by index, int64, of any shape: [index's shape..., ...].
+Tensor embedding(const Tensor& weight, const Tensor& index);
 /// Rows index[0], index[1], ... of an axis; index: [n], int64.
 Tensor index_select(const Tensor& x, int axis, const Tensor& index);
 /// index: int64, any shape; a new last axis of size `classes` holds 1 at the index, 0 elsewhere. No gradient.
@@ -179,6 +350,75 @@ struct MatmulOptions {
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 /// x weight^T + bias. x: [..., in], weight: [out, in], bias: [out] or undefined; result [..., out].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Linear algebra. Matrices are the last two axes; leading axes are batches. A matrix for which there is no result is an
+// Error that names its place in the batch; it is singular if it is so to working precision. NaN gives NaN.
+
+/// a, b: [n] -> scalar.
+Tensor dot(const Tensor& a, const Tensor& b);
+/// a: [m], b: [n] -> [m, n].
+Tensor outer(const Tensor& a, const Tensor& b);
+/// x: [..., m, n] -> [...], the sum of the diagonal.
+Tensor trace(const Tensor& x);
+/// Sums of products in Einstein's notation: "ij,jk->ik" is a matrix product. Each operand has a letter per axis; an
+/// axis whose letter is not in the output is summed over, a letter twice in one operand takes a diagonal, "..." stands
+/// for leading, broadcasting axes. Without "->" the output has the letters that occur once, in alphabetical order,
+/// after
+/// "...". Contracted pair by pair through matmul, the pair with the smallest product first.
+Tensor einsum(std::string_view subscripts, const std::vector<Tensor>& operands);
+/// x: [..., n, n].
+Tensor inverse(const Tensor& x);
+/// The x of a x = b. a: [..., n, n], b: [n] or [..., n, k]; leading axes broadcast.
+Tensor solve(const Tensor& a, const Tensor& b);
+
+struct TriangularOptions {
+  bool upper = false;          ///< read the upper triangle, else the lower one; the other may hold anything
+  bool transpose = false;      ///< solve a^T x = b
+  bool unit_diagonal = false;  ///< take the diagonal for ones without reading it
+};
+
+/// solve for triangular a.
+Tensor triangular_solve(const Tensor& a, const Tensor& b, const TriangularOptions& options = {});
+/// The lower triangular L, its diagonal positive, with L L^T = (x + x^T) / 2, which must be positive definite.
+Tensor cholesky(const Tensor& x);
+/// x: [..., n, n] -> [...]. Singular matrices have a gradient too, their cofactors (an Error beyond 16 rows).
+Tensor det(const Tensor& x);
+/// log |det(x)|: the sign is not taken into account; it is that of det.
+Tensor logdet(const Tensor& x);
+
+struct QrResult {
+  Tensor q;  ///< [..., m, k], k = min(m, n), orthonormal columns
+  Tensor r;  ///< [..., k, n], upper triangular, its diagonal not negative
+};
+/// q r = x: [..., m, n]. If it is recorded, the first k columns of x must be linearly independent.
+QrResult qr(const Tensor& x);
+
+struct EighResult {
+  Tensor w;  ///< [..., n], ascending
+  Tensor v;  ///< [..., n, n], eigenvectors in columns, the largest element of each positive
+};
+/// Eigenvalues and eigenvectors of (x + x^T) / 2. Where eigenvalues are equal their eigenvectors have no derivative;
+/// that with respect to each other is taken for 0.
+EighResult eigh(const Tensor& x);
+
+struct SvdResult {
+  Tensor u;   ///< [..., m, k], k = min(m, n), orthonormal columns, the largest element of each positive
+  Tensor s;   ///< [..., k], descending
+  Tensor vt;  ///< [..., k, n], orthonormal rows
+};
+/// u diag(s) vt = x: [..., m, n]. Derivatives of u and vt that do not exist, where singular values are equal or 0, are
+/// taken for 0.
+SvdResult svd(const Tensor& x);
+/// The x that makes |a x - b| smallest, and of several the smallest one. a: [..., m, n] with linearly independent
+/// columns, or rows if there are fewer; b: [m] or [..., m, k]; leading axes broadcast.
+Tensor lstsq(const Tensor& a, const Tensor& b);
+
+/// Root of the sum of squares; largest sum of |x| over a column or a row; largest, or sum of, singular values.
+enum class MatrixNorm : std::uint8_t { frobenius, one, infinity, spectral, nuclear };
+/// x: [..., m, n] -> [...]. Equal largest sums share the gradient. At the zero matrix it is 0, but for spectral and
+/// nuclear one of the subgradients.
+Tensor matrix_norm(const Tensor& x, MatrixNorm kind = MatrixNorm::frobenius);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Convolution and pooling.
@@ -257,6 +497,20 @@ Tensor log_softmax(const Tensor& x, int axis = -1);
 /// Mean of -log softmax(logits)[label]. logits: [N, K]; target: labels [N] int64, or probabilities [N, K] (one-hot or
 /// not; no gradient of the target if int64). Throws ShapeError naming a label out of range.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target);
+
+struct CrossEntropyOptions {
+  double label_smoothing = 0;                     ///< share of the probability spread evenly over all classes, 0 to 1
+  Tensor weight = {};                             ///< of each class, [K]; all 1 if undefined
+  std::optional<std::int64_t> ignore_index = {};  ///< rows with this label count nothing
+};
+/// The same for labels [N], as the sum of the rows' weighted losses over the sum of their labels' weights; NaN if no
+/// row counts.
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options);
+/// Mean of -log_probabilities[label]. log_probabilities: [N, K]; target: labels [N] int64, checked as above.
+Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
+/// Kullback and Leibler's divergence of exp(log_probabilities) from the distribution `target`: the sum of
+/// t (log t - log p), 0 where t is 0, as a mean over axis 0. Same shapes.
+Tensor kl_div(const Tensor& log_probabilities, const Tensor& target);
 /// Mean of -(t log p + (1 - t) log(1 - p)); logs are clamped at -100, so that p = 0 or 1 stays finite, and so is the
 /// gradient, (p - t) / max(p (1 - p), 1e-12). Same shapes.
 Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& target);
@@ -264,6 +518,20 @@ Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& target);
 Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target);
 /// Mean of (prediction - target)^2. Same shapes.
 Tensor mse_loss(const Tensor& prediction, const Tensor& target);
+/// Mean of |prediction - target|; gradient 0 where they are equal. Same shapes.
+Tensor l1_loss(const Tensor& prediction, const Tensor& target);
+/// Mean of d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2), with d = prediction - target. Same shapes.
+Tensor huber_loss(const Tensor& prediction, const Tensor& target, double delta = 1);
+/// huber_loss with delta = beta, divided by beta.
+Tensor smooth_l1_loss(const Tensor& prediction, const Tensor& target, double beta = 1);
+/// Mean of max(0, 1 - target scores), target being 1 or -1; gradient 0 at the margin. Same shapes.
+Tensor hinge_loss(const Tensor& scores, const Tensor& target);
+/// The cosine of the angle between a and b along an axis, which is dropped; lengths below epsilon count as epsilon.
+/// Same shapes.
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis = -1, double epsilon = 1e-8);
+/// Mean of max(0, |anchor - positive| - |anchor - negative| + margin), with Euclidean distances along the last axis.
+/// Gradient 0 at the margin and of a distance that is 0. Same shapes [..., features].
+Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin = 1);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Random numbers (float32 and float64; no gradient but dropout's).

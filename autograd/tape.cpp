@@ -5,8 +5,9 @@
 #include <wengert/autograd/ops.h>
 #include <wengert/autograd/tape.h>
 
-#include "autograd/kernels/accumulate.h"
+#include "autograd/detail/gradients.h"
 #include "autograd/detail/leaf.h"
+#include "autograd/kernels/accumulate.h"
 
 namespace wengert {
 namespace detail {
@@ -56,6 +57,22 @@ Tensor conform(const Node& node, std::size_t index, Tensor gradient) {
                    gradient.shape(), expected);
 }
 
+/// The node's hooks on the gradients of its outputs.
+[[gnu::cold]] void run_hooks(const Node& node, std::vector<Tensor>& upstream) {
+  const std::vector<Ref<Hook>> hooks = node.hooks->hooks;  // a hook may register others
+  for (const Ref<Hook>& hook : hooks) {
+    Tensor& gradient = upstream[hook->slot];
+    if (!gradient.defined() || hook->is_spent()) continue;
+    const Tensor given = gradient;
+    hook->apply(gradient);
+    check(gradient.shape() == given.shape(), "register_hook: a hook on '{}' returned shape {}, the gradient has {}",
+          node.name, gradient.shape(), given.shape());
+    check<DTypeError>(gradient.dtype() == given.dtype(),
+                      "register_hook: a hook on '{}' returned {}, the gradient is {}", node.name, gradient.dtype(),
+                      given.dtype());
+  }
+}
+
 /// One walk from the outputs back to the leaves (`backward`), or to the inputs asked for (`grad`).
 class Pass {
  public:
@@ -75,9 +92,11 @@ class Pass {
     push({Access::node(output), Access::slot(output)}, std::move(gradient));
   }
 
-  /// Makes this the pass of `grad`: gradients are collected for `targets` and nothing is deposited in leaves.
-  void collect(std::vector<Target>& targets, const std::vector<Tensor>& outputs) {
+  /// Makes this the pass of `grad`: gradients are collected for `targets` and nothing is deposited in leaves. With
+  /// `stop_at_targets`, what arrives at a target goes no further, not to another target either.
+  void collect(std::vector<Target>& targets, const std::vector<Tensor>& outputs, bool stop_at_targets) {
     targets_ = &targets;
+    stop_at_targets_ = stop_at_targets;
     find_paths(outputs);
   }
 
@@ -87,8 +106,14 @@ class Pass {
   void run() {
     while (!pending_.empty()) {
       const Ref<Node> node = take_upstream();
+      if (node->hooks) [[unlikely]]
+        run_hooks(*node, upstream_);
       if (targets_) keep_for_targets(*node);
-      if (!node->is_leaf() && (!targets_ || leads_to_target(node.get()))) step(*node);
+      if (node->is_leaf()) {
+        if (!targets_) static_cast<Leaf&>(*node).accumulate(std::move(upstream_[0]));
+      } else if (!targets_ || (leads_to_target(node.get()) && !(stop_at_targets_ && is_target(node.get())))) {
+        step(*node);
+      }
       upstream_.clear();
     }
   }
@@ -102,9 +127,10 @@ class Pass {
 
   static bool below(const Pending& a, const Pending& b) noexcept { return Place(a.node.get()) < Place(b.node.get()); }
 
-  /// Queues a gradient for its node. Leaves take theirs at once, so that a weight used in many places holds one sum.
+  /// Queues a gradient for its node. Leaves take theirs at once, so that a weight used in many places holds one sum;
+  /// but a hook is to see that sum first.
   void push(const Edge& edge, Tensor gradient) {
-    if (edge.node->is_leaf()) {
+    if (edge.node->is_leaf() && !edge.node->hooks) {
       if (!targets_) return static_cast<Leaf&>(*edge.node).accumulate(std::move(gradient));
       if (Target* target = find_target(edge.node.get(), edge.slot)) accumulate(target->gradient, std::move(gradient));
       return;
@@ -144,7 +170,11 @@ class Pass {
       const Node* input = node.edges[i].node.get();
       needed_[i] = input && (!targets_ || leads_to_target(input));
     }
+    if (observer) [[unlikely]]
+      notify_before_rules(node);
     node.gradients(upstream_.data(), downstream_.data(), needed_.data());
+    if (observer) [[unlikely]]
+      notify_after_rules(node, upstream_, downstream_);
     for (std::size_t i = 0; i < inputs; ++i) {
       Tensor gradient = std::move(downstream_[i]);
       if (needed_[i] && gradient.defined()) push(node.edges[i], conform(node, i, std::move(gradient)));
@@ -152,6 +182,8 @@ class Pass {
     if (!retain_graph_) {
       node.released = true;
       node.release();
+      if (node.hooks) [[unlikely]]
+        node.drop_hooks();
     }
   }
 
@@ -186,6 +218,7 @@ class Pass {
       if (!reached.empty() && reached.back().node == place.node) continue;
       reached.push_back(place);
       if (place.node->released) fail_released(*place.node);
+      if (stop_at_targets_ && is_target(place.node)) continue;
       for (const Edge& edge : place.node->edges) enqueue(edge.node.get());
     }
     // From the oldest up: a node is on a path if it is a target or one of its inputs is on a path.
@@ -209,6 +242,7 @@ class Pass {
   std::vector<Tensor> downstream_;
   std::vector<std::uint8_t> needed_;
   std::vector<Target>* targets_ = nullptr;
+  bool stop_at_targets_ = false;
   std::vector<Place> on_path_;  // by ascending id
 };
 
@@ -268,6 +302,14 @@ void Node::destroy(Node* node) noexcept {
   doomed.draining = false;
 }
 
+void Node::add_hook(Ref<Hook> hook) {
+  if (!hooks) hooks = new HookList;
+  std::erase_if(hooks->hooks, [](const Ref<Hook>& other) { return other->is_spent(); });
+  hooks->hooks.push_back(std::move(hook));
+}
+
+void Node::drop_hooks() noexcept { delete std::exchange(hooks, nullptr); }
+
 JointOpBase::JointOpBase(const char* op, std::span<const Tensor> inputs, std::span<const Tensor> outputs)
     : JointOpBase(op, edges_to(inputs), outputs) {}
 
@@ -316,43 +358,52 @@ void Tensor::backward(const Tensor& gradient, const BackwardOptions& options) co
   pass.run();
 }
 
-std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
-                         const GradOptions& options) {
-  using detail::Access;
-  check(options.grad_outputs.empty() || options.grad_outputs.size() == outputs.size(),
-        "grad: grad_outputs has {} tensors for {} outputs", options.grad_outputs.size(), outputs.size());
-  std::vector<detail::Pass::Target> targets;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    check<GraphError>(inputs[i].requires_grad(), "grad: input {} of shape {} does not require a gradient", i,
-                      inputs[i].shape());
-    targets.push_back({Access::node(inputs[i]).get(), Access::slot(inputs[i]), {}});
-  }
+std::vector<Tensor> detail::gradients_at(const std::vector<Tensor>& outputs, const std::vector<Tensor>& upstream,
+                                         const std::vector<Edge>& places, const GradientOptions& options) {
+  const auto target_at = [](const Edge& place) { return Pass::Target{place.node.get(), place.slot, {}}; };
+  std::vector<Pass::Target> targets;
+  for (const Edge& place : places) targets.push_back(target_at(place));
   std::sort(targets.begin(), targets.end());
 
-  const bool outer_mode = std::exchange(detail::grad_mode, options.create_graph);
-  struct Restore {
-    bool mode;
-    ~Restore() { detail::grad_mode = mode; }
-  } const restore{outer_mode};
+  struct GradMode {
+    explicit GradMode(bool mode) : before(std::exchange(grad_mode, mode)) {}
+    GradMode(const GradMode&) = delete;
+    GradMode& operator=(const GradMode&) = delete;
+    ~GradMode() { grad_mode = before; }
+    bool before;
+  } const mode(options.create_graph);
 
-  detail::Pass pass(options.retain_graph.value_or(options.create_graph));
-  pass.collect(targets, outputs);
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    pass.seed(outputs[i],
-              detail::seed_for("grad", outputs[i], options.grad_outputs.empty() ? Tensor() : options.grad_outputs[i]));
-  }
+  Pass pass(options.retain_graph);
+  pass.collect(targets, outputs, options.stop_at_targets);
+  for (std::size_t i = 0; i < outputs.size(); ++i) pass.seed(outputs[i], seed_for("grad", outputs[i], upstream[i]));
   pass.run();
 
   std::vector<Tensor> gradients;
-  gradients.reserve(inputs.size());
+  gradients.reserve(places.size());
+  for (const Edge& place : places) {
+    const Pass::Target& target = *std::lower_bound(targets.begin(), targets.end(), target_at(place));
+    const bool is_zero = !target.gradient.defined() && pass.leads_to_target(target.node);
+    gradients.push_back(is_zero ? zeros(place.node->output_shape(place.slot), place.node->dtype) : target.gradient);
+  }
+  return gradients;
+}
+
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const GradOptions& options) {
+  check(options.grad_outputs.empty() || options.grad_outputs.size() == outputs.size(),
+        "grad: grad_outputs has {} tensors for {} outputs", options.grad_outputs.size(), outputs.size());
+  std::vector<detail::Edge> places;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const detail::Pass::Target key{Access::node(inputs[i]).get(), Access::slot(inputs[i]), {}};
-    const detail::Pass::Target& target = *std::lower_bound(targets.begin(), targets.end(), key);
-    const bool reached = pass.leads_to_target(target.node);
-    gradients.push_back(target.gradient.defined() || !reached ? target.gradient
-                                                              : zeros(inputs[i].shape(), inputs[i].dtype()));
+    check<GraphError>(inputs[i].requires_grad(), "grad: input {} of shape {} does not require a gradient", i,
+                      inputs[i].shape());
+    places.push_back(detail::edge_to(inputs[i]));
+  }
+  std::vector<Tensor> gradients = detail::gradients_at(
+      outputs, options.grad_outputs.empty() ? std::vector<Tensor>(outputs.size()) : options.grad_outputs, places,
+      {.create_graph = options.create_graph, .retain_graph = options.retain_graph.value_or(options.create_graph)});
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
     check<GraphError>(
-        reached || options.allow_unused,
+        gradients[i].defined() || options.allow_unused,
         "grad: the outputs do not depend on input {} of shape {}; pass {{.allow_unused = true}} to get an "
         "undefined tensor for it",
         i, inputs[i].shape());

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <wengert/autograd/observer.h>
 #include <wengert/autograd/tensor.h>
 
 /// \file
@@ -199,6 +200,8 @@ template <class... F>
 Tensor record(const char* name, Tensor output, detail::Rule<F>... rules) {
   if (!grad_enabled() || !(rules.input.requires_grad() || ...)) return output;
   auto node = detail::Ref<detail::Node>::adopt(new detail::RecordedOp<F...>(name, output, std::move(rules)...));
+  if (detail::observer) [[unlikely]]
+    detail::notify_recorded(*node, {&rules.input...}, output);
   return detail::Access::make(detail::Access::value(output), std::move(node), 0);
 }
 
@@ -211,6 +214,8 @@ std::vector<Tensor> record(const char* name, std::vector<Tensor> outputs, detail
   }
   if (!needed) return outputs;
   auto node = detail::Ref<detail::Node>::adopt(new detail::JointOp<F>(name, outputs, std::move(rule)));
+  if (detail::observer) [[unlikely]]
+    detail::notify_recorded(*node, rule.inputs, outputs);
   for (std::uint32_t slot = 0; slot < outputs.size(); ++slot) {
     outputs[slot] = detail::Access::make(detail::Access::value(outputs[slot]), node, slot);
   }

@@ -147,6 +147,12 @@ Tensor Tensor::grad() const { return leaf_of("grad", *this).gradient(); }
 
 void Tensor::zero_grad() const { leaf_of("zero_grad", *this).clear(); }
 
+HookHandle Tensor::attach(detail::Ref<detail::Hook> hook) const {
+  check<GraphError>(requires_grad(), "register_hook: the tensor of shape {} does not require a gradient", shape());
+  node_->add_hook(hook);
+  return HookHandle(std::move(hook));
+}
+
 Tensor Tensor::detach() const { return Tensor(value_); }
 
 Tensor zeros(const Shape& shape, DType dtype) {

@@ -14,6 +14,7 @@
 
 #include <wengert/autograd/dtype.h>
 #include <wengert/autograd/error.h>
+#include <wengert/autograd/hook.h>
 #include <wengert/autograd/memory.h>
 #include <wengert/autograd/node.h>
 #include <wengert/autograd/shape.h>
@@ -49,6 +50,8 @@ struct NestedListReader;
 std::int64_t to_int64(const char* op, double value);
 
 }  // namespace detail
+
+class IndexItem;
 
 /// What `backward` keeps. For gradients that can be differentiated again see `grad` in tape.h: a leaf that held such a
 /// gradient would own the graph that owns the leaf.
@@ -95,6 +98,8 @@ class Tensor {
   Tensor operator[](std::int64_t index) const;
   /// Rows [begin, end) of the leading axis, sharing the elements; negative counts from the end. Differentiable.
   Tensor slice(std::int64_t begin, std::int64_t end) const;
+  /// As `index` in ops.h: `x.index({Slice(1, -1), 3, Ellipsis, rows})`. Differentiable.
+  Tensor index(std::initializer_list<IndexItem> items) const;
   /// The same elements as another shape; in a list of sizes one may be -1. Shares the elements. Differentiable.
   Tensor reshape(const Shape& shape) const;
   Tensor reshape(std::initializer_list<std::int64_t> sizes) const;
@@ -113,6 +118,18 @@ class Tensor {
   /// is a leaf that requires a gradient.
   Tensor grad() const;
   void zero_grad() const;
+
+  /// Calls `f` with this tensor's gradient when a pass (`backward`, `grad`) has summed it up, before it goes on to the
+  /// op that made the tensor, into the leaf, or out of `grad`. Where `f` returns a defined tensor of the same shape and
+  /// dtype, that one goes on instead; `f` may return nothing. Hooks of one tensor run in the order of registration, in
+  /// the thread and grad mode of the pass; not at all while the gradient is zero because nothing arrived. A hook stays
+  /// until the handle's `remove`, or until the tensor's node goes: with its last handle, or, for an op's result, with
+  /// the graph that a pass releases. A hook that captures the tensor itself keeps both alive until then. Not to be
+  /// called while a pass runs in another thread. Throws GraphError if the tensor requires no gradient.
+  template <class F>
+  HookHandle register_hook(F f) const {
+    return attach(detail::Ref<detail::Hook>::adopt(new detail::HookOf<F>(slot_, std::move(f))));
+  }
 
   /// The same numbers without a place on the tape.
   Tensor detach() const;
@@ -134,6 +151,7 @@ class Tensor {
   }
   double item_double() const;
   std::int64_t item_int64() const;
+  HookHandle attach(detail::Ref<detail::Hook> hook) const;
 
   detail::Ref<detail::Value> value_;
   detail::Ref<detail::Node> node_;
@@ -191,8 +209,8 @@ Tensor eye(std::int64_t rows, std::int64_t columns = -1, DType dtype = float32);
 class NestedList {
  public:
   template <class T>
-  requires std::is_arithmetic_v<T> NestedList(
-      T number)  // NOLINT(google-explicit-constructor): braces of numbers are the point
+    requires std::is_arithmetic_v<T>
+  NestedList(T number)  // NOLINT(google-explicit-constructor): braces of numbers are the point
       : real_(static_cast<double>(number)), integral_(std::is_integral_v<T>) {
     if constexpr (std::is_integral_v<T>) integer_ = static_cast<std::int64_t>(number);
   }

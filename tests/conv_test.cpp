@@ -101,7 +101,7 @@ TEST(Correlate2d, AgreesWithTheDefinition) {
   }
 }
 
-double dot(const Tensor& a, const Tensor& b) { return sum(a * b).item(); }
+double inner_product(const Tensor& a, const Tensor& b) { return sum(a * b).item(); }
 
 TEST(Correlate2d, HasGradientsThatAreItsAdjoints) {
   for (const Case& c : cases()) {
@@ -115,8 +115,8 @@ TEST(Correlate2d, HasGradientsThatAreItsAdjoints) {
     // <A x, g> = <x, A' g> for any x, so for one that has nothing to do with the point of the gradient too.
     const Tensor dx = whole(c.x, 5);
     const Tensor dk = whole(c.kernel, 6);
-    EXPECT_EQ(dot(correlate2d(dx, kernel, c.options), g), dot(dx, gradients[0]));
-    EXPECT_EQ(dot(correlate2d(x, dk, c.options), g), dot(dk, gradients[1]));
+    EXPECT_EQ(inner_product(correlate2d(dx, kernel, c.options), g), inner_product(dx, gradients[0]));
+    EXPECT_EQ(inner_product(correlate2d(x, dk, c.options), g), inner_product(dk, gradients[1]));
     expect_same(gradients[2], sum(g, {0, 2, 3}));
     expect_same(correlate2d_input_gradient(g, kernel, c.x, c.options), gradients[0]);
     expect_same(correlate2d_kernel_gradient(x, g, c.kernel, c.options), gradients[1]);
@@ -136,11 +136,11 @@ TEST(Correlate2d, HasGradientsThatCanBeDifferentiated) {
     const Tensor dk = whole(c.kernel, 6);
     const std::vector<Tensor> by_x =
         grad(first[0], {kernel, g}, {.grad_outputs = {dx}, .retain_graph = true, .allow_unused = true});
-    EXPECT_EQ(dot(by_x[0], dk), dot(correlate2d(dx, dk, c.options), g));
+    EXPECT_EQ(inner_product(by_x[0], dk), inner_product(correlate2d(dx, dk, c.options), g));
     expect_same(by_x[1], correlate2d(dx, kernel, c.options));
     const std::vector<Tensor> by_kernel =
         grad(first[1], {x, g}, {.grad_outputs = {dk}, .retain_graph = true, .allow_unused = true});
-    EXPECT_EQ(dot(by_kernel[0], dx), dot(correlate2d(dx, dk, c.options), g));
+    EXPECT_EQ(inner_product(by_kernel[0], dx), inner_product(correlate2d(dx, dk, c.options), g));
     expect_same(by_kernel[1], correlate2d(x, dk, c.options));
   }
 }
@@ -220,9 +220,10 @@ TEST(Convolve2d, HasAdjointGradientsInFirstAndSecondOrder) {
       grad(convolve2d(x, kernel, options), {x, kernel}, {.grad_outputs = {g}, .create_graph = true});
   const Tensor dx = whole(x.shape(), 4);
   const Tensor dk = whole(kernel.shape(), 5);
-  EXPECT_EQ(dot(convolve2d(dx, kernel, options), g), dot(dx, first[0]));
-  EXPECT_EQ(dot(convolve2d(x, dk, options), g), dot(dk, first[1]));
-  EXPECT_EQ(dot(grad(first[0], kernel, {.grad_outputs = {dx}}), dk), dot(convolve2d(dx, dk, options), g));
+  EXPECT_EQ(inner_product(convolve2d(dx, kernel, options), g), inner_product(dx, first[0]));
+  EXPECT_EQ(inner_product(convolve2d(x, dk, options), g), inner_product(dk, first[1]));
+  EXPECT_EQ(inner_product(grad(first[0], kernel, {.grad_outputs = {dx}}), dk),
+            inner_product(convolve2d(dx, dk, options), g));
 }
 
 TEST(Correlate2d, TakesSingleImages) {

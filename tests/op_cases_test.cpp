@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include <wengert/autograd/functional.h>
 #include <wengert/autograd/gradcheck.h>
 #include <wengert/autograd/parallel.h>
 #include <wengert/autograd/tape.h>
@@ -257,6 +258,49 @@ TEST_P(EveryOpWithAGradient, HasTheSameGradientFusedAndRecorded) {
   });
 }
 
+double inner_product(const Tensor& a, const Tensor& b) { return sum(a * b).item(); }
+
+/// Directions for the inputs that can have a gradient; undefined for the others.
+std::vector<Tensor> tangents_for(const OpCase& op_case, const Inputs& inputs) {
+  std::vector<Tensor> tangents(inputs.size());
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    if (op_case.inputs[k].differentiable()) tangents[k] = upstream_for(inputs[k]);
+  }
+  return tangents;
+}
+
+TEST_P(EveryOpWithAGradient, HasTheTangentThatDifferencesAndTheTransposedProductSay) {
+  for_rows(GetParam(), has_gradient, [](const OpCase& op_case) {
+    const Inputs inputs = make_inputs(op_case, float64);
+    const auto apply = [&](const std::vector<Tensor>& tensors) { return op_case.apply(tensors); };
+    const std::vector<Tensor> tangents = tangents_for(op_case, inputs);
+    const auto [value, tangent] = jvp(apply, inputs, tangents);
+    expect_close(to_array(value), to_array(op_case.apply(inputs)), 0, "value");
+
+    constexpr double h = 1e-6;
+    const auto moved = [&](double step) {
+      Inputs there = inputs;
+      for (std::size_t k = 0; k < there.size(); ++k) {
+        if (tangents[k].defined()) there[k] = there[k] + tangents[k] * step;
+      }
+      return op_case.apply(there);
+    };
+    expect_close(to_array(tangent), to_array((moved(h) - moved(-h)) / (2 * h)), 1e-5, "tangent");
+
+    // <u, J t> = <J^T u, t>
+    const Tensor u = upstream_for(value);
+    const std::vector<Tensor> gradients = vjp(apply, inputs).second(u);
+    double transposed = 0;
+    double scale = 1;
+    for (std::size_t k = 0; k < inputs.size(); ++k) {
+      if (!tangents[k].defined()) continue;
+      transposed += inner_product(gradients[k], tangents[k]);
+      scale += inner_product(abs(gradients[k]), abs(tangents[k]));
+    }
+    EXPECT_NEAR(inner_product(u, tangent), transposed, 1e-12 * scale);
+  });
+}
+
 TEST_P(EveryOpWithAGradient, RecordsNothingWhereNoGradientIsNeeded) {
   for_rows(GetParam(), has_gradient, [](const OpCase& op_case) {
     EXPECT_FALSE(op_case.apply(make_inputs(op_case, float64)).requires_grad());
@@ -329,7 +373,8 @@ TEST_P(EveryOpOfTensors, RejectsTensorsOfDifferentDtypesByItsName) {
     const std::string prefix = (op_case.error_prefix.empty() ? op_case.name : op_case.error_prefix) + ": ";
     std::vector<std::size_t> numbers;
     for (std::size_t k = 0; k < op_case.inputs.size(); ++k) {
-      if (op_case.inputs[k].kind != Input::Kind::index && !(op_case.name == "where" && k == 0)) numbers.push_back(k);
+      const bool mask = (op_case.name == "where" && k == 0) || (op_case.name == "masked_fill" && k == 1);
+      if (op_case.inputs[k].kind != Input::Kind::index && !mask) numbers.push_back(k);
     }
     if (numbers.size() < 2) return;
     for (const std::size_t k : numbers) {

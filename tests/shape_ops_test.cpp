@@ -265,7 +265,7 @@ TEST(Slice, ClipsItsBounds) {
 }
 
 TEST(Slice, RejectsBadSteps) {
-  expect_error<ShapeError>([] { slice(zeros({5}), 0, 0, 5, 0); }, "slice: step must be >= 1, got 0");
+  expect_error<ShapeError>([] { slice(zeros({5}), 0, 0, 5, 0); }, "slice: step must not be 0");
   expect_error<ShapeError>([] { slice(zeros({5}), 1, 0, 5); }, "slice: axis 1 is out of range");
   expect_error<ShapeError>([] { zeros({}).slice(0, 1); }, "slice: axis 0 is out of range");
 }

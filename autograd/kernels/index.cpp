@@ -75,6 +75,14 @@ void scatter_add(const Tensor& source, int axis, const Tensor& index, const Tens
   });
 }
 
+void scatter(const Tensor& source, int axis, const Tensor& index, const Tensor& y) {
+  dispatch(source.dtype(), [&]<class T>() {
+    const T* from = Access::data<T>(source);
+    T* to = Access::mutable_data<T>(y);
+    for_each_named(y.shape(), axis, index, [=](std::int64_t i, std::int64_t j) { to[j] = from[i]; });
+  });
+}
+
 void index_select(const Tensor& x, int axis, const Tensor& index, const Tensor& y) {
   const std::int64_t count = index.numel();
   const std::int64_t size = x.shape()[axis];

@@ -30,6 +30,18 @@ struct Add {
   }
 };
 
+struct Multiply {
+  template <class T>
+  T operator()(T a, T b) const {
+    if constexpr (std::is_integral_v<T>) {
+      using Unsigned = std::make_unsigned_t<T>;  // wraps around
+      return static_cast<T>(static_cast<Unsigned>(a) * static_cast<Unsigned>(b));
+    } else {
+      return a * b;
+    }
+  }
+};
+
 struct Largest {
   template <class T>
   T operator()(T a, T b) const {
@@ -234,29 +246,45 @@ void reduce_axes(const Tensor& x, AxisSet axes, const Tensor& y) {
   }
 }
 
-template <class T>
-void argmax_run(const T* x, std::int64_t n, std::int64_t* out) {
-  const T largest = reduce_run<Largest>(x, n);
-  const bool nan = largest != largest;
-  *out = std::find_if(x, x + n, [&](T value) { return nan ? value != value : value == largest; }) - x;
+template <class Op, class T>
+void index_in_run(const T* x, std::int64_t n, std::int64_t* out) {
+  const T extreme = reduce_run<Op>(x, n);
+  const bool nan = extreme != extreme;
+  *out = std::find_if(x, x + n, [&](T value) { return nan ? value != value : value == extreme; }) - x;
 }
 
-template <class T>
-void argmax_columns(const T* x, std::int64_t rows, std::int64_t inner, std::int64_t* out) {
+template <class Op, class T>
+void indices_in_columns(const T* x, std::int64_t rows, std::int64_t inner, std::int64_t* out) {
   for (std::int64_t begin = 0; begin < inner; begin += panel) {
     const std::int64_t width = std::min(panel, inner - begin);
-    T largest[panel];
-    std::copy_n(x + begin, width, largest);
+    T extreme[panel];
+    std::copy_n(x + begin, width, extreme);
     std::fill_n(out + begin, width, 0);
     for (std::int64_t row = 1; row < rows; ++row) {
       const T* values = x + row * inner + begin;
       for (std::int64_t c = 0; c < width; ++c) {
-        const bool wins = values[c] > largest[c] || (values[c] != values[c] && largest[c] == largest[c]);
-        largest[c] = wins ? values[c] : largest[c];
+        const bool better = std::is_same_v<Op, Largest> ? values[c] > extreme[c] : values[c] < extreme[c];
+        const bool wins = better || (values[c] != values[c] && extreme[c] == extreme[c]);
+        extreme[c] = wins ? values[c] : extreme[c];
         out[begin + c] = wins ? row : out[begin + c];
       }
     }
   }
+}
+
+template <class Op, class T>
+void indices_of_extremes(const Tensor& x, std::int64_t outer, std::int64_t rows, std::int64_t inner, const Tensor& y) {
+  const T* in = Access::data<T>(x);
+  std::int64_t* out = Access::mutable_data<std::int64_t>(y);
+  const std::int64_t per_chunk = std::max<std::int64_t>(1, grain / std::max<std::int64_t>(1, rows * inner));
+  parallel_for(inner == 0 ? 0 : outer, per_chunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t o = begin; o < end; ++o) {
+      if (inner == 1)
+        index_in_run<Op>(in + o * rows, rows, out + o);
+      else
+        indices_in_columns<Op>(in + o * rows * inner, rows, inner, out + o * inner);
+    }
+  });
 }
 
 }  // namespace
@@ -264,30 +292,23 @@ void argmax_columns(const T* x, std::int64_t rows, std::int64_t inner, std::int6
 void reduce(Reduction kind, const Tensor& x, AxisSet axes, const Tensor& y) {
   dispatch(x.dtype(), [&]<class T>() {
     if (x.numel() == 0) {
-      std::fill_n(Access::mutable_data<T>(y), y.numel(), T(0));  // sums of nothing
+      std::fill_n(Access::mutable_data<T>(y), y.numel(), T(kind == Reduction::product ? 1 : 0));  // of nothing
       return;
     }
     switch (kind) {
       case Reduction::sum: return reduce_axes<Add, T>(x, axes, y);
+      case Reduction::product: return reduce_axes<Multiply, T>(x, axes, y);
       case Reduction::max: return reduce_axes<Largest, T>(x, axes, y);
       case Reduction::min: return reduce_axes<Smallest, T>(x, axes, y);
     }
   });
 }
 
-void argmax(const Tensor& x, std::int64_t outer, std::int64_t rows, std::int64_t inner, const Tensor& y) {
+void index_of_extreme(Reduction kind, const Tensor& x, std::int64_t outer, std::int64_t rows, std::int64_t inner,
+                      const Tensor& y) {
   dispatch(x.dtype(), [&]<class T>() {
-    const T* in = Access::data<T>(x);
-    std::int64_t* out = Access::mutable_data<std::int64_t>(y);
-    const std::int64_t per_chunk = std::max<std::int64_t>(1, grain / std::max<std::int64_t>(1, rows * inner));
-    parallel_for(inner == 0 ? 0 : outer, per_chunk, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t o = begin; o < end; ++o) {
-        if (inner == 1)
-          argmax_run(in + o * rows, rows, out + o);
-        else
-          argmax_columns(in + o * rows * inner, rows, inner, out + o * inner);
-      }
-    });
+    kind == Reduction::max ? indices_of_extremes<Largest, T>(x, outer, rows, inner, y)
+                           : indices_of_extremes<Smallest, T>(x, outer, rows, inner, y);
   });
 }
 

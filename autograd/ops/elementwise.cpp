@@ -39,16 +39,6 @@ Tensor square(const Tensor& x) {
       "square", x, [](auto v) { return v * v; }, by_input([](auto g, auto v) { return 2 * g * v; }));
 }
 
-Tensor sin(const Tensor& x) {
-  return elementwise(
-      "sin", x, [](auto v) { return sin(v); }, by_input([](auto g, auto v) { return g * cos(v); }));
-}
-
-Tensor cos(const Tensor& x) {
-  return elementwise(
-      "cos", x, [](auto v) { return cos(v); }, by_input([](auto g, auto v) { return -(g * sin(v)); }));
-}
-
 Tensor tanh(const Tensor& x) {
   return elementwise(
       "tanh", x, [](auto v) { return tanh(v); }, by_output([](auto g, auto y) { return g * (1 - y * y); }));
@@ -75,20 +65,6 @@ Tensor leaky_relu(const Tensor& x, double slope) {
   return elementwise(
       "leaky_relu", x, [slope](auto v) { return where(v > 0, v, slope * v); },
       by_input([slope](auto g, auto v) { return where(v > 0, g, slope * g); }));
-}
-
-Tensor pow(const Tensor& x, double exponent) {
-  return elementwise(
-      "pow", x, [exponent](auto v) { return pow(v, exponent); },
-      by_input([exponent](auto g, auto v) { return exponent == 0 ? g * 0 : g * (exponent * pow(v, exponent - 1)); }));
-}
-
-Tensor pow(const Tensor& x, const Tensor& exponent) {
-  return elementwise(
-      "pow", x, exponent, [](auto v, auto e) { return pow(v, e); },
-      by_input<0, 1>([](auto g, auto v, auto e) { return where(e == 0, 0, g * e * pow(v, e - 1)); }),
-      by_input<0, 1>(
-          [](auto g, auto v, auto e) { return where(v == 0, 0, g * pow(v, e) * log(where(v == 0, 1, v))); }));
 }
 
 namespace {

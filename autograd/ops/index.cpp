@@ -102,6 +102,65 @@ Tensor index_select(const Tensor& x, int axis, const Tensor& index) {
                 wrt(x, [shape = x.shape(), axis, index](const Tensor& g) { return index_add(g, shape, axis, index); }));
 }
 
+Tensor scatter(const Tensor& x, int axis, const Tensor& index, const Tensor& source) {
+  detail::check_operands("scatter", std::array{&x, &source}, Types::all);
+  axis = check_elements("scatter", x, axis, index);
+  check(source.shape() == index.shape(), "scatter: source has shape {}, index has {}; they must be equal",
+        source.shape(), index.shape());
+  const auto copy = [](const Tensor& from) {
+    Tensor to = Access::allocate(from.shape(), from.dtype());
+    std::memcpy(Access::mutable_data<std::byte>(to), Access::data<std::byte>(from),
+                static_cast<std::size_t>(from.numel()) * size_of(from.dtype()));
+    return to;
+  };
+  Tensor y = copy(x);
+  kernels::scatter(source, axis, index, y);
+  // Which elements of the source were not written over by a later one: those have a gradient.
+  Tensor last;
+  if (grad_enabled() && source.requires_grad()) {
+    const Tensor number = reshape(arange(static_cast<double>(index.numel()), DType::int64), index.shape());
+    const Tensor owner = zeros(x.shape(), DType::int64);
+    kernels::scatter(number, axis, index, owner);
+    last = gather(owner, axis, index) == number;
+  }
+  return record(
+      "scatter", std::move(y),
+      wrt(x, [axis, index](const Tensor& g) { return scatter(g, axis, index, zeros(index.shape(), g.dtype())); }),
+      wrt(source, [axis, index, last](const Tensor& g) { return where(last, gather(g, axis, index), 0); }));
+}
+
+Tensor take_along_dim(const Tensor& x, int axis, const Tensor& index) {
+  detail::check_operands("take_along_dim", std::array{&x}, Types::all);
+  check_index_type("take_along_dim", index);
+  axis = normalize_axis("take_along_dim", axis, x.rank());
+  check(index.rank() == x.rank(), "take_along_dim: index of shape {} must have as many axes as x of shape {}",
+        index.shape(), x.shape());
+  const Shape joint = broadcast_shapes("take_along_dim", x.shape().with(axis, 1), index.shape().with(axis, 1));
+  const Tensor positions = broadcast_to(index, joint.with(axis, index.shape()[axis]));
+  check_index("take_along_dim", positions, x.shape()[axis], axis);
+  return gather(broadcast_to(x, joint.with(axis, x.shape()[axis])), axis, positions);
+}
+
+Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
+  detail::check_operands("masked_fill", std::array{&x}, Types::all);
+  detail::check_operands("masked_fill", std::array{&mask}, Types::all);
+  check(broadcasts_to(mask.shape(), x.shape()), "masked_fill: mask of shape {} does not broadcast to x's, {}",
+        mask.shape(), x.shape());
+  return where(mask, value, x);
+}
+
+Tensor embedding(const Tensor& weight, const Tensor& index) {
+  detail::check_operands("embedding", std::array{&weight}, Types::all);
+  check_index_type("embedding", index);
+  check(weight.rank() >= 1 && weight.rank() - 1 + index.rank() <= Shape::max_rank,
+        "embedding: weight of shape {} and index of shape {} make no result of 1 to 8 axes", weight.shape(),
+        index.shape());
+  check_index("embedding", index, weight.shape()[0], 0);
+  std::vector<std::int64_t> sizes(index.shape().begin(), index.shape().end());
+  sizes.insert(sizes.end(), weight.shape().begin() + 1, weight.shape().end());
+  return reshape(index_select(weight, 0, reshape(index, Shape{index.numel()})), Shape(sizes));
+}
+
 Tensor one_hot(const Tensor& index, std::int64_t classes, DType dtype) {
   check_index_type("one_hot", index);
   check(classes >= 0, "one_hot: classes must be >= 0, got {}", classes);

@@ -1,66 +1,29 @@
-#include "autograd/kernels/reduce.h"
-
 #include <limits>
 
-#include <wengert/autograd/elementwise.h>
+#include "autograd/ops/reduction.h"
 
 namespace wengert {
 
 namespace {
 
 using detail::Access;
+using detail::plan_reduction;
+using detail::reduced;
+using detail::ReductionPlan;
 using kernels::AxisSet;
 using kernels::Reduction;
-
-/// What a reduction over some axes of a shape does.
-struct Plan {
-  AxisSet axes = 0;
-  Shape kept;              // the reduced axes have size 1
-  Shape result;            // they are gone, unless kept
-  std::int64_t count = 1;  // elements that make one of the result
-};
-
-Plan plan_reduction(const char* op, const Tensor& x, const Axes& axes, bool keepdims, Types types) {
-  detail::check_operands(op, std::array{&x}, types);
-  Plan plan;
-  plan.kept = x.shape();
-  if (axes.empty()) plan.axes = (AxisSet{1} << x.rank()) - 1;
-  for (const int given : axes) {
-    const AxisSet axis = AxisSet{1} << normalize_axis(op, given, x.rank());
-    check((plan.axes & axis) == 0, "{}: axis {} is given twice", op, given);
-    plan.axes |= axis;
-  }
-  plan.result = plan.kept;
-  for (int axis = x.rank() - 1; axis >= 0; --axis) {
-    if ((plan.axes >> axis & 1U) == 0) continue;
-    plan.count *= x.shape()[axis];
-    plan.kept = plan.kept.with(axis, 1);
-    plan.result = keepdims ? plan.kept : plan.result.removed(axis);
-  }
-  return plan;
-}
-
-/// The elements of the reduced x as `shape`, unrecorded. Nothing is copied if every result comes from one element.
-Tensor reduced(Reduction kind, const Tensor& x, AxisSet axes, const Shape& shape) {
-  if (x.numel() == shape.numel() && x.numel() > 0) {
-    return Access::make(detail::Value::view(Access::value(x), shape, 0));
-  }
-  Tensor y = Access::allocate(shape, x.dtype());
-  kernels::reduce(kind, x, axes, y);
-  return y;
-}
 
 }  // namespace
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) {
-  const Plan plan = plan_reduction("sum", x, axes, keepdims, Types::all);
+  const ReductionPlan plan = plan_reduction("sum", x, axes, keepdims, Types::all);
   return record(
       "sum", reduced(Reduction::sum, x, plan.axes, plan.result),
       wrt(x, [kept = plan.kept, shape = x.shape()](const Tensor& g) { return broadcast_to(reshape(g, kept), shape); }));
 }
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
-  const Plan plan = plan_reduction("mean", x, axes, keepdims, Types::floating);
+  const ReductionPlan plan = plan_reduction("mean", x, axes, keepdims, Types::floating);
   check(plan.count > 0, "mean: there is nothing to average in a tensor of shape {}", x.shape());
   const double count = static_cast<double>(plan.count);
   Tensor y = reduced(Reduction::sum, x, plan.axes, plan.result);
@@ -83,7 +46,7 @@ Tensor attains(const Tensor& x, const Tensor& y) {
 }
 
 Tensor extreme(const char* name, Reduction kind, const Tensor& x, const Axes& axes, bool keepdims) {
-  const Plan plan = plan_reduction(name, x, axes, keepdims, Types::all);
+  const ReductionPlan plan = plan_reduction(name, x, axes, keepdims, Types::all);
   check(plan.count > 0, "{}: there is no element to choose from in a tensor of shape {}", name, x.shape());
   return record(name, reduced(kind, x, plan.axes, plan.result),
                 wrt(x, [x = x.detach(), kept = plan.kept, set = plan.axes](const Tensor& g, const Tensor& y) {
@@ -103,19 +66,27 @@ Tensor min(const Tensor& x, const Axes& axes, bool keepdims) {
   return extreme("min", Reduction::min, x, axes, keepdims);
 }
 
+Tensor any(const Tensor& x, const Axes& axes, bool keepdims) {
+  const ReductionPlan plan = plan_reduction("any", x, axes, keepdims, Types::all);
+  return plan.count == 0 ? zeros(plan.result, x.dtype()) : reduced(Reduction::max, x != 0, plan.axes, plan.result);
+}
+
+Tensor all(const Tensor& x, const Axes& axes, bool keepdims) {
+  const ReductionPlan plan = plan_reduction("all", x, axes, keepdims, Types::all);
+  return plan.count == 0 ? ones(plan.result, x.dtype()) : reduced(Reduction::min, x != 0, plan.axes, plan.result);
+}
+
 Tensor argmax(const Tensor& x, int axis, bool keepdims) {
-  detail::check_operands("argmax", std::array{&x}, Types::all);
-  const Shape& shape = x.shape();
-  axis = normalize_axis("argmax", axis, x.rank());
-  check(shape[axis] > 0, "argmax: axis {} of shape {} has no element to choose from", axis, shape);
-  Tensor y = Access::allocate(keepdims ? shape.with(axis, 1) : shape.removed(axis), DType::int64);
-  kernels::argmax(x, shape.numel(0, axis), shape[axis], shape.numel(axis + 1, shape.rank()), y);
-  return y;
+  return detail::index_of_extreme("argmax", Reduction::max, x, axis, keepdims);
+}
+
+Tensor argmin(const Tensor& x, int axis, bool keepdims) {
+  return detail::index_of_extreme("argmin", Reduction::min, x, axis, keepdims);
 }
 
 Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdims) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
-  const Plan plan = plan_reduction("logsumexp", x, axes, keepdims, Types::floating);
+  const ReductionPlan plan = plan_reduction("logsumexp", x, axes, keepdims, Types::floating);
   if (plan.count == 0) return full(plan.result, -infinity, x.dtype());
   const Tensor value = no_grad([&] {
     const Tensor largest = reduced(Reduction::max, x, plan.axes, plan.kept);
@@ -146,5 +117,78 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   return record("sum_to", reduced(Reduction::sum, x, axes, shape),
                 wrt(x, [to = x.shape()](const Tensor& g) { return broadcast_to(g, to); }));
 }
+
+namespace detail {
+
+ReductionPlan plan_reduction(const char* op, const Tensor& x, const Axes& axes, bool keepdims, Types types) {
+  check_operands(op, std::array{&x}, types);
+  ReductionPlan plan;
+  plan.kept = x.shape();
+  if (axes.empty()) plan.axes = (AxisSet{1} << x.rank()) - 1;
+  for (const int given : axes) {
+    const AxisSet axis = AxisSet{1} << normalize_axis(op, given, x.rank());
+    check((plan.axes & axis) == 0, "{}: axis {} is given twice", op, given);
+    plan.axes |= axis;
+  }
+  plan.result = plan.kept;
+  for (int axis = x.rank() - 1; axis >= 0; --axis) {
+    if ((plan.axes >> axis & 1U) == 0) continue;
+    plan.count *= x.shape()[axis];
+    plan.kept = plan.kept.with(axis, 1);
+    plan.result = keepdims ? plan.kept : plan.result.removed(axis);
+  }
+  return plan;
+}
+
+Tensor reduced(kernels::Reduction kind, const Tensor& x, AxisSet axes, const Shape& shape) {
+  if (x.numel() == shape.numel() && x.numel() > 0) {
+    return Access::make(Value::view(Access::value(x), shape, 0));
+  }
+  Tensor y = Access::allocate(shape, x.dtype());
+  kernels::reduce(kind, x, axes, y);
+  return y;
+}
+
+namespace {
+
+/// The axes that are not reduced, then the others.
+std::vector<int> reduced_last(const ReductionPlan& plan) {
+  std::vector<int> order;
+  for (const unsigned reduces : {0U, 1U}) {
+    for (int axis = 0; axis < plan.kept.rank(); ++axis) {
+      if ((plan.axes >> axis & 1U) == reduces) order.push_back(axis);
+    }
+  }
+  return order;
+}
+
+}  // namespace
+
+Tensor groups_in_rows(const Tensor& x, const ReductionPlan& plan) {
+  return reshape(permute(x, reduced_last(plan)), Shape{plan.kept.numel(), plan.count});
+}
+
+Tensor groups_from_rows(const Tensor& rows, const ReductionPlan& plan, const Shape& shape) {
+  const std::vector<int> order = reduced_last(plan);
+  std::vector<std::int64_t> sizes;
+  std::vector<int> inverse(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    sizes.push_back(shape[order[i]]);
+    inverse[static_cast<std::size_t>(order[i])] = static_cast<int>(i);
+  }
+  return permute(reshape(rows, Shape(sizes)), inverse);
+}
+
+Tensor index_of_extreme(const char* op, kernels::Reduction kind, const Tensor& x, int axis, bool keepdims) {
+  check_operands(op, std::array{&x}, Types::all);
+  const Shape& shape = x.shape();
+  axis = normalize_axis(op, axis, x.rank());
+  check(shape[axis] > 0, "{}: axis {} of shape {} has no element to choose from", op, axis, shape);
+  Tensor y = Access::allocate(keepdims ? shape.with(axis, 1) : shape.removed(axis), DType::int64);
+  kernels::index_of_extreme(kind, x, shape.numel(0, axis), shape[axis], shape.numel(axis + 1, shape.rank()), y);
+  return y;
+}
+
+}  // namespace detail
 
 }  // namespace wengert

@@ -145,7 +145,7 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
 
 namespace {
 
-/// Every `step`-th position of an axis, `count` of them from `begin` on.
+/// Every `step`-th position of an axis, `count` of them from `begin` on; a negative step walks backwards.
 struct Range {
   int axis;
   std::int64_t begin;
@@ -192,18 +192,24 @@ Tensor take_range(const Tensor& x, const Range& range) {
   return result;
 }
 
+Tensor slice_range(const Tensor& x, const Range& range);
+
 /// Zeros of shape `whole` with g at the positions of `range`: the gradient of slice, whose gradient is slice.
 Tensor place_range(const Tensor& g, const Shape& whole, const Range& range) {
   Tensor result = zeros(whole, g.dtype());
   copy_range<Direction::in>(g, result, whole, range);
-  return record("slice_gradient", std::move(result), wrt(g, [range](const Tensor& upstream) {
-                  const std::int64_t end = range.begin + (range.count - 1) * range.step + 1;
-                  return slice(upstream, range.axis, range.begin, range.count == 0 ? range.begin : end, range.step);
-                }));
+  return record("slice_gradient", std::move(result),
+                wrt(g, [range](const Tensor& upstream) { return slice_range(upstream, range); }));
 }
 
-std::int64_t clip_bound(std::int64_t bound, std::int64_t size) {
-  return std::clamp<std::int64_t>(bound < 0 ? bound + size : bound, 0, size);
+Tensor slice_range(const Tensor& x, const Range& range) {
+  return record("slice", take_range(x, range),
+                wrt(x, [range, whole = x.shape()](const Tensor& g) { return place_range(g, whole, range); }));
+}
+
+/// A bound counted from the front and moved to [first, last].
+std::int64_t clip_bound(std::int64_t bound, std::int64_t size, std::int64_t first, std::int64_t last) {
+  return std::clamp<std::int64_t>(bound < 0 ? bound + size : bound, first, last);
 }
 
 }  // namespace
@@ -211,15 +217,16 @@ std::int64_t clip_bound(std::int64_t bound, std::int64_t size) {
 Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end, std::int64_t step) {
   check_input("slice", x);
   axis = normalize_axis("slice", axis, x.rank());
-  check(step >= 1, "slice: step must be >= 1, got {}", step);
+  check(step != 0, "slice: step must not be 0");
   const std::int64_t size = x.shape()[axis];
-  begin = clip_bound(begin, size);
-  end = std::max(begin, clip_bound(end, size));
-  const std::int64_t count = end == begin ? 0 : (end - begin - 1) / step + 1;
-  if (count == size) return x;
-  const Range range{axis, begin, count, step};
-  return record("slice", take_range(x, range),
-                wrt(x, [range, whole = x.shape()](const Tensor& g) { return place_range(g, whole, range); }));
+  const std::int64_t first = step > 0 ? 0 : -1;  // -1: before the first one, where a walk backwards ends
+  const std::int64_t last = step > 0 ? size : size - 1;
+  begin = clip_bound(begin, size, first, last);
+  end = clip_bound(end, size, first, last);
+  const bool nothing = step > 0 ? begin >= end : begin <= end;
+  const std::int64_t count = nothing ? 0 : (end - begin - (step > 0 ? 1 : -1)) / step + 1;
+  if (count == size && (step > 0 || size <= 1)) return x;
+  return slice_range(x, {axis, begin, count, step});
 }
 
 Tensor select(const Tensor& x, int axis, std::int64_t index) {

@@ -3,6 +3,7 @@
 /// Tensors, ops and the tape. Writing ops of your own: also <wengert/autograd/elementwise.h>. Eigen:
 /// <wengert/autograd/eigen.h>.
 
+#include <wengert/autograd/functional.h>
 #include <wengert/autograd/gradcheck.h>
 #include <wengert/autograd/memory.h>
 #include <wengert/autograd/ops.h>

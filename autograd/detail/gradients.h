@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <wengert/autograd/tape.h>
+
+namespace wengert::detail {
+
+struct GradientOptions {
+  bool create_graph = false;
+  bool retain_graph = false;
+  /// What arrives at a target goes no further: the gradient with respect to a target takes the other targets for
+  /// constants, though it be an ancestor of theirs.
+  bool stop_at_targets = false;
+};
+
+/// `grad` with respect to places on the tape. `upstream[i]` is undefined for an output that is a single number and
+/// starts with one. Undefined for a target that the outputs do not depend on.
+std::vector<Tensor> gradients_at(const std::vector<Tensor>& outputs, const std::vector<Tensor>& upstream,
+                                 const std::vector<Edge>& targets, const GradientOptions& options);
+
+}  // namespace wengert::detail

@@ -1,0 +1,89 @@
+#include "autograd/kernels/scan.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include <wengert/autograd/parallel.h>
+
+namespace wengert::kernels {
+
+namespace {
+
+using detail::Access;
+
+/// Columns whose running values stay in the first-level cache while rows stream by.
+constexpr std::int64_t panel = 256;
+/// Elements that one task of a parallel loop reads.
+constexpr std::int64_t grain = 1 << 15;
+
+/// What running values are kept in: wide enough for long sums, and unsigned where integers wrap around.
+template <class T>
+using Running = std::conditional_t<std::is_integral_v<T>, std::uint64_t, double>;
+
+/// For every column of every block: `step(running, element, previous element)` along the axis, from `initial` on.
+/// Elements are offsets; the first step's previous element is -1.
+template <class R, class Step>
+void scan(const ScanAxis& axis, R initial, Step step) {
+  const std::int64_t panels = (axis.inner + panel - 1) / panel;
+  const std::int64_t work = std::max<std::int64_t>(1, axis.rows * std::min(axis.inner, panel));
+  parallel_for(axis.outer * panels, std::max<std::int64_t>(1, grain / work), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t task = begin; task < end; ++task) {
+      const std::int64_t column = task % panels * panel;
+      const std::int64_t width = std::min(panel, axis.inner - column);
+      const std::int64_t start = task / panels * axis.rows * axis.inner + column;
+      R running[panel];
+      std::fill_n(running, width, initial);
+      std::int64_t previous = -1;
+      for (std::int64_t k = 0; k < axis.rows; ++k) {
+        const std::int64_t row = start + (axis.backwards ? axis.rows - 1 - k : k) * axis.inner;
+        for (std::int64_t c = 0; c < width; ++c) {
+          running[c] = step(running[c], row + c, previous < 0 ? -1 : previous + c);
+        }
+        previous = row;
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void cumulative_sum(const Tensor& x, const ScanAxis& axis, const Tensor& y) {
+  dispatch(x.dtype(), [&]<class T>() {
+    const T* in = Access::data<T>(x);
+    T* out = Access::mutable_data<T>(y);
+    scan(axis, Running<T>(0), [=](Running<T> sum, std::int64_t i, std::int64_t) {
+      sum += static_cast<Running<T>>(in[i]);
+      out[i] = static_cast<T>(sum);
+      return sum;
+    });
+  });
+}
+
+void cumulative_product(const Tensor& x, const ScanAxis& axis, const Tensor& y) {
+  dispatch(x.dtype(), [&]<class T>() {
+    const T* in = Access::data<T>(x);
+    T* out = Access::mutable_data<T>(y);
+    scan(axis, Running<T>(1), [=](Running<T> product, std::int64_t i, std::int64_t) {
+      product *= static_cast<Running<T>>(in[i]);
+      out[i] = static_cast<T>(product);
+      return product;
+    });
+  });
+}
+
+void linear_recurrence(const Tensor& a, const Tensor& b, const ScanAxis& axis, const Tensor& y) {
+  dispatch_floating(b.dtype(), [&]<class T>() {
+    const T* factors = Access::data<T>(a);
+    const T* terms = Access::data<T>(b);
+    T* out = Access::mutable_data<T>(y);
+    scan(axis, 0.0, [=, backwards = axis.backwards](double sum, std::int64_t i, std::int64_t previous) {
+      // The first factor of all would multiply a zero, but may be infinite.
+      const std::int64_t factor = backwards ? previous : i;
+      sum = static_cast<double>(terms[i]) + (previous < 0 ? 0 : static_cast<double>(factors[factor]) * sum);
+      out[i] = static_cast<T>(sum);
+      return sum;
+    });
+  });
+}
+
+}  // namespace wengert::kernels
