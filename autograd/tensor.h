@@ -72,7 +72,8 @@ class Tensor {
   std::int64_t numel() const { return value().numel; }
   DType dtype() const { return value().dtype; }
 
-  /// The elements in row-major order. Throws DTypeError if T is not the element type.
+  /// The elements in row-major order, valid while a tensor that has them lives: `for (float v : f(x).data<float>())`
+  /// would read those of a temporary. Throws DTypeError if T is not the element type.
   template <Element T>
   std::span<const T> data() const {
     check<DTypeError>(dtype() == dtype_of<T>, "data: the tensor is {}, asked for {}", dtype(), dtype_of<T>);
