@@ -5,8 +5,8 @@
 #include <wengert/autograd/ops.h>
 #include <wengert/autograd/tape.h>
 
-#include "autograd/kernels/accumulate.h"
 #include "autograd/detail/leaf.h"
+#include "autograd/kernels/accumulate.h"
 
 namespace wengert {
 namespace detail {
@@ -35,8 +35,8 @@ struct Place {
 
 [[noreturn]] void fail_released(const Node& node) {
   fail<GraphError>(
-      "backward: the graph of '{}' was released by an earlier backward; pass {{.retain_graph = true}} to the first one "
-      "to run it again",
+      "backward: the graph of '{}' was released by an earlier backward (or by one that failed on the way); pass "
+      "{{.retain_graph = true}} to the first one to run it again",
       node.name);
 }
 
@@ -44,9 +44,9 @@ struct Place {
 Tensor conform(const Node& node, std::size_t index, Tensor gradient) {
   const Edge& edge = node.edges[index];
   const Shape& expected = edge.node->output_shape(edge.slot);
-  if (gradient.dtype() != edge.node->dtype) [[unlikely]] {
+  if (gradient.dtype() != edge.node->output_dtype(edge.slot)) [[unlikely]] {
     fail<DTypeError>("{}: the gradient rule for input {} returned {}, the input is {}", node.name, index,
-                     gradient.dtype(), edge.node->dtype);
+                     gradient.dtype(), edge.node->output_dtype(edge.slot));
   }
   if (gradient.shape() == expected) [[likely]]
     return gradient;
@@ -84,6 +84,7 @@ class Pass {
   /// Whether a target can be reached from `node`, which the outputs reach.
   bool leads_to_target(const Place& node) const { return std::binary_search(on_path_.begin(), on_path_.end(), node); }
 
+  /// Leaves get their gradients when all has gone well: an error on the way changes none of them.
   void run() {
     while (!pending_.empty()) {
       const Ref<Node> node = take_upstream();
@@ -91,6 +92,7 @@ class Pass {
       if (!node->is_leaf() && (!targets_ || leads_to_target(node.get()))) step(*node);
       upstream_.clear();
     }
+    for (LeafSum& sum : leaf_sums_) static_cast<Leaf&>(*sum.leaf).accumulate(std::move(sum.gradient));
   }
 
  private:
@@ -105,7 +107,7 @@ class Pass {
   /// Queues a gradient for its node. Leaves take theirs at once, so that a weight used in many places holds one sum.
   void push(const Edge& edge, Tensor gradient) {
     if (edge.node->is_leaf()) {
-      if (!targets_) return static_cast<Leaf&>(*edge.node).accumulate(std::move(gradient));
+      if (!targets_) return add_to_leaf(edge.node, std::move(gradient));
       if (Target* target = find_target(edge.node.get(), edge.slot)) accumulate(target->gradient, std::move(gradient));
       return;
     }
@@ -122,6 +124,16 @@ class Pass {
     std::push_heap(pending_.begin(), pending_.end(), below);
   }
 
+  void add_to_leaf(const Ref<Node>& node, Tensor gradient) {
+    auto& leaf = static_cast<Leaf&>(*node);
+    const std::uint32_t place = leaf.place_hint.load(std::memory_order_relaxed);
+    if (place < leaf_sums_.size() && leaf_sums_[place].leaf.get() == node.get()) {
+      return accumulate(leaf_sums_[place].gradient, std::move(gradient));
+    }
+    leaf.place_hint.store(static_cast<std::uint32_t>(leaf_sums_.size()), std::memory_order_relaxed);
+    leaf_sums_.push_back({node, std::move(gradient)});
+  }
+
   /// Takes the latest node off the queue with all gradients of its outputs. Ids descend along every path, so nothing
   /// can be added to them later.
   Ref<Node> take_upstream() {
@@ -136,14 +148,17 @@ class Pass {
   }
 
   void step(Node& node) {
-    if (node.released) fail_released(node);
+    if (node.released && !targets_) fail_released(node);
     const std::size_t inputs = node.edges.size();
     needed_.resize(inputs);
     downstream_.resize(inputs);
+    bool any_needed = false;
     for (std::size_t i = 0; i < inputs; ++i) {
       const Node* input = node.edges[i].node.get();
       needed_[i] = input && (!targets_ || leads_to_target(input));
+      any_needed = any_needed || needed_[i];
     }
+    if (!any_needed) return;  // a target with no other behind it; its own graph may be gone
     node.gradients(upstream_.data(), downstream_.data(), needed_.data());
     for (std::size_t i = 0; i < inputs; ++i) {
       Tensor gradient = std::move(downstream_[i]);
@@ -185,7 +200,8 @@ class Pass {
       queue.pop_back();
       if (!reached.empty() && reached.back().node == place.node) continue;
       reached.push_back(place);
-      if (place.node->released) fail_released(*place.node);
+      // What a released node led to is not known any more: it might have been an older target.
+      if (place.node->released && place.id > oldest) fail_released(*place.node);
       for (const Edge& edge : place.node->edges) enqueue(edge.node.get());
     }
     // From the oldest up: a node is on a path if it is a target or one of its inputs is on a path.
@@ -203,7 +219,13 @@ class Pass {
     return found != targets_->end() && found->node == node;
   }
 
+  struct LeafSum {
+    Ref<Node> leaf;
+    Tensor gradient;
+  };
+
   bool retain_graph_;
+  std::vector<LeafSum> leaf_sums_;
   std::vector<Pending> pending_;  // a heap: the node with the largest id in front
   std::vector<Tensor> upstream_;
   std::vector<Tensor> downstream_;
@@ -221,6 +243,7 @@ std::vector<Edge> edges_to(std::span<const Tensor> inputs) {
 
 /// The gradient to start from for `output`: `given`, or one for a single number.
 Tensor seed_for(const char* caller, const Tensor& output, const Tensor& given) {
+  check<Error>(output.defined(), "{}: the tensor is undefined (never given a value)", caller);
   if (!output.requires_grad()) {
     fail<GraphError>(
         "{}: the tensor of shape {} does not require a gradient: it was computed from leaves without requires_grad, "
@@ -274,7 +297,7 @@ JointOpBase::JointOpBase(const char* op, std::span<const Tensor> inputs, std::sp
 JointOpBase::JointOpBase(const char* op, std::vector<Edge> inputs, std::span<const Tensor> outputs)
     : Node(op, next_id(inputs), outputs[0].shape(), outputs[0].dtype()), edges_(std::move(inputs)) {
   edges = edges_;
-  for (const Tensor& output : outputs) output_shapes_.push_back(output.shape());
+  for (const Tensor& output : outputs) outputs_.push_back({output.shape(), output.dtype()});
 }
 
 void JointOpBase::release() noexcept {
@@ -299,10 +322,8 @@ void accumulate(Tensor& sum, Tensor gradient) {
 
 void Leaf::accumulate(Tensor gradient) {
   const NoGrad guard;
-  while (lock_.test_and_set(std::memory_order_acquire)) lock_.wait(true, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
   detail::accumulate(gradient_, gradient.detach());
-  lock_.clear(std::memory_order_release);
-  lock_.notify_one();
 }
 
 }  // namespace detail
@@ -323,6 +344,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
         "grad: grad_outputs has {} tensors for {} outputs", options.grad_outputs.size(), outputs.size());
   std::vector<detail::Pass::Target> targets;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
+    check<Error>(inputs[i].defined(), "grad: input {} is undefined (never given a value)", i);
     check<GraphError>(inputs[i].requires_grad(), "grad: input {} of shape {} does not require a gradient", i,
                       inputs[i].shape());
     targets.push_back({Access::node(inputs[i]).get(), Access::slot(inputs[i]), {}});

@@ -85,8 +85,10 @@ Tensor pow(const Tensor& x, double exponent) {
 
 Tensor pow(const Tensor& x, const Tensor& exponent) {
   return elementwise(
-      "pow", x, exponent, [](auto v, auto e) { return pow(v, e); },
-      by_input<0, 1>([](auto g, auto v, auto e) { return where(e == 0, 0, g * e * pow(v, e - 1)); }),
+      "pow", x, exponent, [](auto v, auto e) { return pow(v, e); }, by_input<0, 1>([](auto g, auto v, auto e) {
+        const auto both_zero = where(e == 0, v == 0, 0) != 0;  // 0 * pow(0, -1) would be NaN
+        return where(both_zero, 0, g * e * pow(where(both_zero, 1, v), e - 1));
+      }),
       by_input<0, 1>(
           [](auto g, auto v, auto e) { return where(v == 0, 0, g * pow(v, e) * log(where(v == 0, 1, v))); }));
 }
@@ -99,7 +101,7 @@ constexpr auto share = [](auto g, auto wins, auto ties) { return where(wins, g, 
 }  // namespace
 
 Tensor maximum(const Tensor& a, const Operand& b) {
-  detail::check_operands("maximum", std::array{&a}, Types::floating);
+  detail::check_operands("maximum", std::array{&a}, Types::floating, {"a"});
   return elementwise(
       "maximum", a, b.as(a.dtype()), [](auto x, auto y) { return maximum(x, y); },
       by_input<0, 1>([](auto g, auto x, auto y) { return share(g, x > y, x == y); }),
@@ -107,7 +109,7 @@ Tensor maximum(const Tensor& a, const Operand& b) {
 }
 
 Tensor minimum(const Tensor& a, const Operand& b) {
-  detail::check_operands("minimum", std::array{&a}, Types::floating);
+  detail::check_operands("minimum", std::array{&a}, Types::floating, {"a"});
   return elementwise(
       "minimum", a, b.as(a.dtype()), [](auto x, auto y) { return minimum(x, y); },
       by_input<0, 1>([](auto g, auto x, auto y) { return share(g, x < y, x == y); }),
@@ -116,8 +118,8 @@ Tensor minimum(const Tensor& a, const Operand& b) {
 
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
   const Tensor* typed = a.tensor() ? a.tensor() : b.tensor() ? b.tensor() : &condition;
-  detail::check_operands("where", std::array{&condition}, Types::all);
-  detail::check_operands("where", std::array{typed}, Types::all);
+  detail::check_operands("where", std::array{&condition}, Types::all, {"condition"});
+  detail::check_operands("where", std::array{typed}, Types::all, {typed == a.tensor() ? "a" : "b"});
   const Tensor mask = condition.dtype() == typed->dtype() ? condition.detach() : (condition != 0).to(typed->dtype());
   // Recorded by hand, as the condition takes no gradient.
   const Tensor on_true = a.as(typed->dtype());
