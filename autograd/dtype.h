@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 
 #include <fmt/core.h>
 
@@ -34,6 +35,7 @@ constexpr bool is_floating(DType dtype) noexcept { return dtype != DType::int64;
 constexpr const char* name_of(DType dtype) noexcept {
   return dtype == DType::float32 ? "float32" : dtype == DType::float64 ? "float64" : "int64";
 }
+std::ostream& operator<<(std::ostream& out, DType dtype);
 
 /// Calls `f.template operator()<T>()` with the C++ type of `dtype`.
 template <class F>

@@ -1,17 +1,55 @@
+#include <string>
+
+#include <fmt/format.h>
+
 #include <wengert/autograd/elementwise.h>
 
 namespace wengert::detail {
 
-void check_operands(const char* op, std::span<const Tensor* const> operands, Types types) {
+namespace {
+
+std::string name_of_operand(std::size_t k, std::size_t count, std::initializer_list<const char*> names) {
+  if (names.size() == count) return names.begin()[k];
+  if (count == 1) return "x";
+  if (count == 2) return k == 0 ? "a" : "b";
+  return fmt::format("input {}", k);
+}
+
+}  // namespace
+
+void check_operands(const char* op, std::span<const Tensor* const> operands, Types types,
+                    std::initializer_list<const char*> names) {
+  const auto name = [&](std::size_t k) { return name_of_operand(k, operands.size(), names); };
   for (std::size_t k = 0; k < operands.size(); ++k) {
-    check<Error>(operands[k]->defined(),
-                 "{}: input {} is undefined (never given a value, or a gradient not computed yet)", op, k);
-    check<DTypeError>(operands[k]->dtype() == operands[0]->dtype(),
-                      "{}: input 0 is {} and input {} is {}; convert one with .to(dtype)", op, operands[0]->dtype(), k,
-                      operands[k]->dtype());
+    if (!operands[k]->defined()) {
+      fail<Error>("{}: {} is undefined (never given a value, or a gradient not computed yet)", op, name(k));
+    }
+    if (operands[k]->dtype() != operands[0]->dtype()) {
+      fail<DTypeError>("{}: {} is {} and {} is {}; convert one with .to(dtype)", op, name(0), operands[0]->dtype(),
+                       name(k), operands[k]->dtype());
+    }
   }
-  check<DTypeError>(types == Types::all || is_floating(operands[0]->dtype()),
-                    "{}: the input is int64; convert it with .to(float32) or .to(float64)", op);
+  if (types == Types::floating && !is_floating(operands[0]->dtype())) {
+    fail<DTypeError>("{}: {} is int64; convert it with .to(float32) or .to(float64)", op, name(0));
+  }
+}
+
+Shape broadcast_operands(const char* op, std::span<const Tensor* const> operands,
+                         std::initializer_list<const char*> names) {
+  Shape shape = operands[0]->shape();
+  for (const Tensor* operand : operands) {
+    if (!broadcastable(shape, operand->shape())) {
+      std::string list;
+      for (std::size_t k = 0; k < operands.size(); ++k) {
+        list += fmt::format("{}{} is {}", k == 0 ? "" : ", ", name_of_operand(k, operands.size(), names),
+                            operands[k]->shape());
+      }
+      fail<ShapeError>("{}: the shapes do not broadcast: {} (aligned at the last axis, sizes must be equal or 1)", op,
+                       list);
+    }
+    shape = broadcast_shapes(op, shape, operand->shape());
+  }
+  return shape;
 }
 
 BroadcastPlan plan_broadcast(const Shape& shape, std::span<const Tensor* const> operands) {
@@ -49,7 +87,6 @@ BroadcastPlan plan_broadcast(const Shape& shape, std::span<const Tensor* const> 
   // Collected from the inside out; walked from the outside in.
   std::reverse(plan.outer_sizes, plan.outer_sizes + plan.outer_axes);
   std::reverse(plan.outer_strides, plan.outer_strides + plan.outer_axes);
-  for (int axis = 0; axis < plan.outer_axes; ++axis) plan.rows *= plan.outer_sizes[axis];
   return plan;
 }
 

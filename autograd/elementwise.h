@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -38,7 +39,17 @@ struct Gradient {
 
 inline constexpr int output_operand = -1;
 
+struct Identity {
+  template <class G>
+  G operator()(const G& g) const {
+    return g;
+  }
+};
+
 }  // namespace detail
+
+/// Gradient that is the upstream gradient itself, which is passed on as it is.
+inline detail::Gradient<detail::Identity> by_identity() { return {}; }
 
 /// Gradient as `formula(g)`: nothing is saved.
 template <class F>
@@ -97,8 +108,14 @@ struct BroadcastPlan {
 
 BroadcastPlan plan_broadcast(const Shape& shape, std::span<const Tensor* const> operands);
 
-/// Throws unless all operands are defined and share one dtype that the op takes.
-void check_operands(const char* op, std::span<const Tensor* const> operands, Types types);
+/// Throws unless all operands are defined and share one dtype that the op takes. Without names they are called x, or
+/// a and b, or by number.
+void check_operands(const char* op, std::span<const Tensor* const> operands, Types types,
+                    std::initializer_list<const char*> names = {});
+
+/// The shape that the operands broadcast to. Throws ShapeError that lists theirs.
+Shape broadcast_operands(const char* op, std::span<const Tensor* const> operands,
+                         std::initializer_list<const char*> names = {});
 
 /// Elements handled by one chunk of a parallel loop; a multiple of every packet's size.
 inline constexpr std::int64_t elementwise_grain = 1 << 15;
@@ -149,13 +166,16 @@ Tensor fused(F& formula, const Shape& shape, DType dtype, const std::array<const
     }
     if constexpr (broadcasts) {
       const BroadcastPlan plan = plan_broadcast(shape, operands);
-      const std::int64_t rows_per_chunk =
-          std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, plan.inner));
-      parallel_for(plan.inner == 0 ? 0 : plan.rows, rows_per_chunk, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = begin; row < end; ++row) {
+      parallel_for(result.numel(), elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+        while (begin < end) {
+          const std::int64_t column = begin % plan.inner;
+          const std::int64_t count = std::min(plan.inner - column, end - begin);
           std::array<const T*, N> from = in;
-          for (std::size_t k = 0; k < N; ++k) from[k] += plan.offset(row, static_cast<int>(k));
-          fused_loop<false>(formula, out + row * plan.inner, from, plan.advances, plan.inner, indices);
+          for (std::size_t k = 0; k < N; ++k) {
+            from[k] += plan.offset(begin / plan.inner, static_cast<int>(k)) + (plan.advances[k] ? column : 0);
+          }
+          fused_loop<false>(formula, out + begin, from, plan.advances, count, indices);
+          begin += count;
         }
       });
     }
@@ -189,6 +209,7 @@ class FusedRule {
 
  private:
   Tensor apply(const Tensor& g, const Tensor& y) {
+    if constexpr (std::is_same_v<F, Identity>) return g;
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       const std::array<const Tensor*, 1 + sizeof...(operands)> all{&g,
                                                                    (operands == output_operand ? &y : &saved_[I])...};
@@ -215,7 +236,7 @@ Tensor elementwise_op(const char* name, const std::array<const Tensor*, N>& inpu
   check_operands(name, inputs, types);
   Shape shape = inputs[0]->shape();
   for (std::size_t k = 1; k < N; ++k) {
-    if (!(inputs[k]->shape() == shape)) shape = broadcast_shapes(name, shape, inputs[k]->shape());
+    if (!(inputs[k]->shape() == shape)) shape = broadcast_operands(name, inputs);
   }
   Tensor result = fused<types, (N > 1)>(value, shape, inputs[0]->dtype(), inputs);
   if constexpr (sizeof...(Gradients) > 0) {

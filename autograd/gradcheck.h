@@ -13,7 +13,9 @@
 ///   const GradcheckReport report = gradcheck([](const Tensor& x, const Tensor& w) { return tanh(matmul(x, w)); },
 ///                                            {x, w}, {.order = 2});
 ///   if (!report) fmt::print("{}", report.text);
+///   require_gradcheck(tanh_of_product, {x, w});  // throws the report instead
 /// \endcode
+/// A function with overloads is passed inside a lambda, as ops are: `[](const Tensor& x) { return exp(x); }`.
 
 namespace wengert {
 
@@ -59,7 +61,8 @@ GradcheckReport run_gradcheck(TensorFunction f, const std::vector<Tensor>& input
 /// Throws DTypeError unless inputs are float64 (or int64, which are held fixed) and outputs float64 or int64, Error if
 /// no input requires a gradient.
 template <class F>
-GradcheckReport gradcheck(F&& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {}) {
+[[nodiscard]] GradcheckReport gradcheck(F&& f, const std::vector<Tensor>& inputs,
+                                        const GradcheckOptions& options = {}) {
   const auto all_results = [&](const std::vector<Tensor>& arguments) -> std::vector<Tensor> {
     return detail::as_list(detail::call_with_tensors("gradcheck", f, arguments));
   };

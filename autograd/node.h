@@ -89,6 +89,7 @@ class Node {
   virtual bool is_leaf() const noexcept { return false; }
   virtual std::uint32_t output_count() const noexcept { return 1; }
   virtual const Shape& output_shape(std::uint32_t /*slot*/) const noexcept { return shape; }
+  virtual DType output_dtype(std::uint32_t /*slot*/) const noexcept { return dtype; }
 
   /// Frees `node` and what only it owned, without recursion: a graph of any depth needs constant stack.
   static void destroy(Node* node) noexcept;

@@ -91,7 +91,7 @@ Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
 /// log(1 + exp(x)), without overflow.
 Tensor softplus(const Tensor& x);
-/// max(x, 0); gradient 0 at 0.
+/// max(x, 0); gradient 0 at 0 and where x is NaN.
 Tensor relu(const Tensor& x);
 /// x where x > 0, else slope * x; gradient `slope` at 0.
 Tensor leaky_relu(const Tensor& x, double slope = 0.01);
@@ -99,7 +99,7 @@ Tensor leaky_relu(const Tensor& x, double slope = 0.01);
 Tensor pow(const Tensor& x, double exponent);
 /// Gradient with respect to the exponent: y log(x), 0 where x = 0.
 Tensor pow(const Tensor& x, const Tensor& exponent);
-/// The larger one, NaN if either is; at a tie each gets half of the gradient. Broadcasts.
+/// The larger one, NaN if either is; at a tie each gets half of the gradient, at a NaN neither any. Broadcasts.
 Tensor maximum(const Tensor& a, const Operand& b);
 /// The smaller one, NaN if either is; at a tie each gets half of the gradient. Broadcasts.
 Tensor minimum(const Tensor& a, const Operand& b);
@@ -219,7 +219,7 @@ Tensor std(const Tensor& x, const Axes& axes = {}, const DeviationOptions& optio
 Tensor norm(const Tensor& x, double p = 2, const Axes& axes = {}, bool keepdims = false);
 /// The middle one in order, or the mean of the middle two; NaN if one is there. Throws on an empty reduction.
 Tensor median(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
-/// log(sum(exp(x))), without overflow; -inf where all are -inf.
+/// log(sum(exp(x))), without overflow; -inf where all are -inf, or there is nothing.
 Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
 /// Sums the axes that broadcasting to x's shape added or stretched, back to `shape`. Inverse family: broadcast_to.
 Tensor sum_to(const Tensor& x, const Shape& shape);

@@ -46,6 +46,15 @@ Parameter& Parameter::operator=(const Parameter& other) {
   return *this;
 }
 
+Parameter& Parameter::operator=(Parameter&& other) noexcept {
+  if (defined() && other.defined() && value().shape() == other->shape() && value().dtype() == other->dtype()) {
+    detail::rebind(*this, other.value());
+  } else {
+    ParameterRef::operator=(std::move(other));
+  }
+  return *this;
+}
+
 std::vector<Tensor> grad(const Tensor& output, std::span<const ParameterRef> parameters, const GradOptions& options) {
   return grad(output, std::vector<Tensor>(parameters.begin(), parameters.end()), options);
 }

@@ -28,8 +28,9 @@ struct ParameterCell {
 /// A handle to a trainable parameter: the one thing here whose numbers change. The numbers of the moment are an
 /// ordinary immutable tensor; an update gives the parameter new ones. Whoever took `value()` before, a graph that was
 /// recorded with it included, keeps the old. Copies of a handle mean the same parameter; like a pointer's, the
-/// constness of a handle is not that of the numbers. Take the value by `const Tensor&` or by copy, and do no more in
-/// other threads than read while one of them updates.
+/// constness of a handle is not that of the numbers. Take the value by `const Tensor&`, or by copy to keep the numbers
+/// of the moment; what refers into it (a span of its elements, too) sees updates. As with any variable, no thread may
+/// read a parameter while another updates it.
 class ParameterRef {
  public:
   /// Refers to no parameter. As a tensor it is undefined, so that an op takes it for an argument left out.
@@ -55,10 +56,8 @@ class ParameterRef {
   /// shape and dtype are the parameter's.
   void set(const Tensor& value) const;
 
-  /// Whether both mean the same parameter.
-  friend bool operator==(const ParameterRef& a, const ParameterRef& b) noexcept {
-    return a.cell_.get() == b.cell_.get();
-  }
+  /// Whether both mean the same parameter. (`==` compares numbers, as for tensors.)
+  bool is(const ParameterRef& other) const noexcept { return cell_.get() == other.cell_.get(); }
 
  protected:
   explicit ParameterRef(detail::Ref<detail::ParameterCell> cell) noexcept : cell_(std::move(cell)) {}
@@ -74,8 +73,8 @@ class ParameterRef {
 /// and `auto best = model;` is a snapshot. Sharing is explicit: use the one member in several places, or hold a
 /// ParameterRef to it, which, when it is copied along with a module, still means the original's parameter.
 /// Assigning a copy, as `model = best;` does, gives new numbers to the same parameter as `set` does, so that an
-/// optimizer goes on with it; only with another shape or dtype it becomes another parameter. A move carries the
-/// parameter itself along.
+/// optimizer goes on with it, and so does assigning a temporary; only with another shape or dtype it becomes another
+/// parameter. Construction by move carries the parameter itself along.
 class Parameter : public ParameterRef {
  public:
   /// No parameter: a bias that a layer does without.
@@ -87,7 +86,7 @@ class Parameter : public ParameterRef {
   Parameter(const Parameter& other);
   Parameter(Parameter&& other) noexcept = default;
   Parameter& operator=(const Parameter& other);
-  Parameter& operator=(Parameter&& other) noexcept = default;
+  Parameter& operator=(Parameter&& other) noexcept;
   ~Parameter() = default;
 
   void set(const Tensor& value) { ParameterRef::set(value); }
@@ -109,3 +108,7 @@ void rebind(const ParameterRef& parameter, const Tensor& value);
 }  // namespace detail
 
 }  // namespace wengert
+
+/// As its tensor.
+template <std::derived_from<wengert::ParameterRef> P>
+struct fmt::formatter<P> : fmt::formatter<wengert::Tensor> {};

@@ -23,21 +23,18 @@ std::string list(Iterator first, Iterator last) {
 }  // namespace
 
 Shape::Shape(std::span<const std::int64_t> dims) {
-  const auto text = [&] { return list(dims.begin(), dims.end()); };
-  if (dims.size() > max_rank) fail<ShapeError>("shape: a tensor has at most 8 axes, got {}: {}", dims.size(), text());
-  constexpr std::int64_t limit = std::int64_t{1} << 62;
-  std::int64_t count = 1;
-  for (const std::int64_t size : dims) {
-    if (size < 0) fail<ShapeError>("shape: sizes must be >= 0, got {}", text());
-    if (size != 0 && count > limit / size) fail<ShapeError>("shape: {} has more elements than fit in memory", text());
-    count *= std::max<std::int64_t>(size, 1);
-    dims_[rank_++] = size;
+  if (dims.size() > max_rank) {
+    fail<ShapeError>("shape: a tensor has at most 8 axes, got {}: {}", dims.size(), list(dims.begin(), dims.end()));
   }
+  rank_ = static_cast<std::int32_t>(dims.size());
+  std::copy(dims.begin(), dims.end(), dims_);
+  check_numel();
 }
 
 Shape Shape::with(int axis, std::int64_t size) const {
   Shape result = *this;
   result.dims_[axis] = size;
+  result.check_numel();
   return result;
 }
 
@@ -47,6 +44,7 @@ Shape Shape::inserted(int axis, std::int64_t size) const {
   std::copy_backward(result.dims_ + axis, result.dims_ + rank_, result.dims_ + rank_ + 1);
   result.dims_[axis] = size;
   ++result.rank_;
+  result.check_numel();
   return result;
 }
 
@@ -54,10 +52,29 @@ Shape Shape::removed(int axis) const {
   Shape result = *this;
   std::copy(dims_ + axis + 1, dims_ + rank_, result.dims_ + axis);
   result.dims_[--result.rank_] = 0;
+  result.check_numel();  // without an axis of size 0 the others may be too many
   return result;
 }
 
+void Shape::check_numel() const {
+  // In bytes, with a header and rounding, this still fits 64 bits; what memory there is, the allocator says.
+  constexpr std::int64_t limit = std::int64_t{1} << 56;
+  std::int64_t count = 1;
+  bool empty = false;
+  for (const std::int64_t size : *this) {
+    if (size < 0) fail<ShapeError>("shape: sizes must be >= 0, got {}", *this);
+    empty = empty || size == 0;
+  }
+  if (empty) return;
+  for (const std::int64_t size : *this) {
+    if (size > limit / count) fail<ShapeError>("shape: {} has more elements than fit in memory", *this);
+    count *= size;
+  }
+}
+
 std::string Shape::to_string() const { return list(begin(), end()); }
+
+std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.to_string(); }
 
@@ -77,6 +94,15 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   return result;
 }
 
+bool broadcastable(const Shape& a, const Shape& b) noexcept {
+  for (int back = 1; back <= std::min(a.rank(), b.rank()); ++back) {
+    const std::int64_t of_a = a[a.rank() - back];
+    const std::int64_t of_b = b[b.rank() - back];
+    if (of_a != of_b && of_a != 1 && of_b != 1) return false;
+  }
+  return true;
+}
+
 bool broadcasts_to(const Shape& from, const Shape& to) noexcept {
   const int offset = to.rank() - from.rank();
   if (offset < 0) return false;
@@ -87,6 +113,7 @@ bool broadcasts_to(const Shape& from, const Shape& to) noexcept {
 }
 
 int normalize_axis(const char* op, int axis, int rank) {
+  check(rank > 0, "{}: axis {} is out of range for a scalar, which has none", op, axis);
   check(axis >= -rank && axis < rank, "{}: axis {} is out of range for a tensor of rank {} (valid: {} to {})", op, axis,
         rank, -rank, rank - 1);
   return axis < 0 ? axis + rank : axis;

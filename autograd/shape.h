@@ -19,7 +19,7 @@ class Shape {
   static constexpr int max_rank = 8;
 
   constexpr Shape() = default;
-  /// Throws ShapeError on more than eight axes, a negative size, or a count of elements beyond 2^62.
+  /// Throws ShapeError on more than eight axes, a negative size, or more elements than memory can have.
   Shape(std::initializer_list<std::int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
   explicit Shape(std::span<const std::int64_t> dims);
   explicit Shape(const std::vector<std::int64_t>& dims) : Shape(std::span(dims)) {}
@@ -39,7 +39,7 @@ class Shape {
     return product;
   }
 
-  /// This shape with one axis replaced, inserted before `axis`, or removed.
+  /// This shape with one axis replaced, inserted before `axis`, or removed. Throws like the constructor.
   Shape with(int axis, std::int64_t size) const;
   Shape inserted(int axis, std::int64_t size) const;
   Shape removed(int axis) const;
@@ -52,6 +52,8 @@ class Shape {
   std::string to_string() const;
 
  private:
+  void check_numel() const;
+
   std::int64_t dims_[max_rank] = {};
   std::int32_t rank_ = 0;
 };
@@ -61,6 +63,9 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape);
 /// The shape that `a` and `b` broadcast to (NumPy's rule: align at the last axis, sizes are equal or one of them is 1).
 /// Throws ShapeError that names `op` and both shapes.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
+
+/// Whether broadcast_shapes has a result.
+bool broadcastable(const Shape& a, const Shape& b) noexcept;
 
 /// Whether `from` broadcasts to exactly `to`.
 bool broadcasts_to(const Shape& from, const Shape& to) noexcept;

@@ -93,8 +93,8 @@ class Pack {
   WENGERT_SIMD_INLINE explicit Pack(Vector v) : v_(v) {}
   /// All lanes equal to `value`.
   template <class U>
-  requires std::is_arithmetic_v<U> WENGERT_SIMD_INLINE Pack(U value)
-      : v_(static_cast<T>(value) - Vector{}) {}  // s - 0, as s + 0 would lose a -0
+    requires std::is_arithmetic_v<U>
+  WENGERT_SIMD_INLINE Pack(U value) : v_(static_cast<T>(value) - Vector{}) {}  // s - 0, as s + 0 would lose a -0
 
   /// Reads `size` values from `p`, of any alignment.
   WENGERT_SIMD_INLINE static Pack load(const T* p) {
@@ -316,7 +316,10 @@ WENGERT_SIMD_INLINE Pack<T> square(Pack<T> x) {
 }
 
 template <class T>
-requires Pack<T>::is_floating WENGERT_SIMD_INLINE Pack<T> reciprocal(Pack<T> x) { return 1 / x; }
+  requires Pack<T>::is_floating
+WENGERT_SIMD_INLINE Pack<T> reciprocal(Pack<T> x) {
+  return 1 / x;
+}
 
 template <class T>
 WENGERT_SIMD_INLINE Mask<T> isnan(Pack<T> x) {
@@ -325,7 +328,8 @@ WENGERT_SIMD_INLINE Mask<T> isnan(Pack<T> x) {
 
 /// Correctly rounded; NaN for negative numbers.
 template <class T>
-requires Pack<T>::is_floating WENGERT_SIMD_INLINE Pack<T> sqrt(Pack<T> x) {
+  requires Pack<T>::is_floating
+WENGERT_SIMD_INLINE Pack<T> sqrt(Pack<T> x) {
   constexpr bool single = std::is_same_v<T, float>;
 #if defined(__AVX512F__) && defined(__clang__)
   if constexpr (single) return Pack<T>(__builtin_ia32_sqrtps512(x.vector(), current_rounding));

@@ -1,5 +1,10 @@
 #pragma once
 
+// Range reductions and compensated sums mean what they say: reassociated, they give wrong numbers without a word.
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
+#error "wengert/autograd/simd_math.h: element-wise formulas need IEEE arithmetic; compile this file without -ffast-math"
+#endif
+
 #include <bit>
 #include <concepts>
 #include <limits>
@@ -63,12 +68,12 @@ T digamma_of(T x);
 template <class A, class B>
 struct CommonPack {};
 template <std::floating_point T, class B>
-requires std::convertible_to<B, Pack<T>>
+  requires std::convertible_to<B, Pack<T>>
 struct CommonPack<Pack<T>, B> {
   using type = Pack<T>;
 };
 template <class A, std::floating_point T>
-requires std::is_arithmetic_v<A>
+  requires std::is_arithmetic_v<A>
 struct CommonPack<A, Pack<T>> {
   using type = Pack<T>;
 };
@@ -503,8 +508,7 @@ WENGERT_SIMD_INLINE ReducedAngle<float> reduce_angle(Pack<float> x) {
                                    __builtin_convertvector(b.remainder.vector(), Floats), I..., (half + I)...)),
                                __builtin_shufflevector(__builtin_convertvector(a.quarters, Ints),
                                                        __builtin_convertvector(b.quarters, Ints), I..., (half + I)...)};
-  }
-  (std::make_integer_sequence<int, Pack<double>::size>());
+  }(std::make_integer_sequence<int, Pack<double>::size>());
 }
 
 /// Replaces the lanes of y where |x| > limit by the library's sine or cosine.

@@ -36,8 +36,8 @@ struct Place {
 
 [[noreturn]] void fail_released(const Node& node) {
   fail<GraphError>(
-      "backward: the graph of '{}' was released by an earlier backward; pass {{.retain_graph = true}} to the first one "
-      "to run it again",
+      "backward: the graph of '{}' was released by an earlier backward (or by one that failed on the way); pass "
+      "{{.retain_graph = true}} to the first one to run it again",
       node.name);
 }
 
@@ -45,9 +45,9 @@ struct Place {
 Tensor conform(const Node& node, std::size_t index, Tensor gradient) {
   const Edge& edge = node.edges[index];
   const Shape& expected = edge.node->output_shape(edge.slot);
-  if (gradient.dtype() != edge.node->dtype) [[unlikely]] {
+  if (gradient.dtype() != edge.node->output_dtype(edge.slot)) [[unlikely]] {
     fail<DTypeError>("{}: the gradient rule for input {} returned {}, the input is {}", node.name, index,
-                     gradient.dtype(), edge.node->dtype);
+                     gradient.dtype(), edge.node->output_dtype(edge.slot));
   }
   if (gradient.shape() == expected) [[likely]]
     return gradient;
@@ -103,6 +103,7 @@ class Pass {
   /// Whether a target can be reached from `node`, which the outputs reach.
   bool leads_to_target(const Place& node) const { return std::binary_search(on_path_.begin(), on_path_.end(), node); }
 
+  /// Leaves get their gradients when all has gone well: an error on the way changes none of them.
   void run() {
     while (!pending_.empty()) {
       const Ref<Node> node = take_upstream();
@@ -110,12 +111,13 @@ class Pass {
         run_hooks(*node, upstream_);
       if (targets_) keep_for_targets(*node);
       if (node->is_leaf()) {
-        if (!targets_) static_cast<Leaf&>(*node).accumulate(std::move(upstream_[0]));
+        if (!targets_) add_to_leaf(node, std::move(upstream_[0]));
       } else if (!targets_ || (leads_to_target(node.get()) && !(stop_at_targets_ && is_target(node.get())))) {
         step(*node);
       }
       upstream_.clear();
     }
+    for (LeafSum& sum : leaf_sums_) static_cast<Leaf&>(*sum.leaf).accumulate(std::move(sum.gradient));
   }
 
  private:
@@ -131,7 +133,7 @@ class Pass {
   /// but a hook is to see that sum first.
   void push(const Edge& edge, Tensor gradient) {
     if (edge.node->is_leaf() && !edge.node->hooks) {
-      if (!targets_) return static_cast<Leaf&>(*edge.node).accumulate(std::move(gradient));
+      if (!targets_) return add_to_leaf(edge.node, std::move(gradient));
       if (Target* target = find_target(edge.node.get(), edge.slot)) accumulate(target->gradient, std::move(gradient));
       return;
     }
@@ -148,6 +150,16 @@ class Pass {
     std::push_heap(pending_.begin(), pending_.end(), below);
   }
 
+  void add_to_leaf(const Ref<Node>& node, Tensor gradient) {
+    auto& leaf = static_cast<Leaf&>(*node);
+    const std::uint32_t place = leaf.place_hint.load(std::memory_order_relaxed);
+    if (place < leaf_sums_.size() && leaf_sums_[place].leaf.get() == node.get()) {
+      return accumulate(leaf_sums_[place].gradient, std::move(gradient));
+    }
+    leaf.place_hint.store(static_cast<std::uint32_t>(leaf_sums_.size()), std::memory_order_relaxed);
+    leaf_sums_.push_back({node, std::move(gradient)});
+  }
+
   /// Takes the latest node off the queue with all gradients of its outputs. Ids descend along every path, so nothing
   /// can be added to them later.
   Ref<Node> take_upstream() {
@@ -162,14 +174,17 @@ class Pass {
   }
 
   void step(Node& node) {
-    if (node.released) fail_released(node);
+    if (node.released && !targets_) fail_released(node);
     const std::size_t inputs = node.edges.size();
     needed_.resize(inputs);
     downstream_.resize(inputs);
+    bool any_needed = false;
     for (std::size_t i = 0; i < inputs; ++i) {
       const Node* input = node.edges[i].node.get();
       needed_[i] = input && (!targets_ || leads_to_target(input));
+      any_needed = any_needed || needed_[i];
     }
+    if (!any_needed) return;  // a target with no other behind it; its own graph may be gone
     if (observer) [[unlikely]]
       notify_before_rules(node);
     node.gradients(upstream_.data(), downstream_.data(), needed_.data());
@@ -217,7 +232,8 @@ class Pass {
       queue.pop_back();
       if (!reached.empty() && reached.back().node == place.node) continue;
       reached.push_back(place);
-      if (place.node->released) fail_released(*place.node);
+      // What a released node led to is not known any more: it might have been an older target.
+      if (place.node->released && place.id > oldest) fail_released(*place.node);
       if (stop_at_targets_ && is_target(place.node)) continue;
       for (const Edge& edge : place.node->edges) enqueue(edge.node.get());
     }
@@ -236,7 +252,13 @@ class Pass {
     return found != targets_->end() && found->node == node;
   }
 
+  struct LeafSum {
+    Ref<Node> leaf;
+    Tensor gradient;
+  };
+
   bool retain_graph_;
+  std::vector<LeafSum> leaf_sums_;
   std::vector<Pending> pending_;  // a heap: the node with the largest id in front
   std::vector<Tensor> upstream_;
   std::vector<Tensor> downstream_;
@@ -255,6 +277,7 @@ std::vector<Edge> edges_to(std::span<const Tensor> inputs) {
 
 /// The gradient to start from for `output`: `given`, or one for a single number.
 Tensor seed_for(const char* caller, const Tensor& output, const Tensor& given) {
+  check<Error>(output.defined(), "{}: the tensor is undefined (never given a value)", caller);
   if (!output.requires_grad()) {
     fail<GraphError>(
         "{}: the tensor of shape {} does not require a gradient: it was computed from leaves without requires_grad, "
@@ -316,7 +339,7 @@ JointOpBase::JointOpBase(const char* op, std::span<const Tensor> inputs, std::sp
 JointOpBase::JointOpBase(const char* op, std::vector<Edge> inputs, std::span<const Tensor> outputs)
     : Node(op, next_id(inputs), outputs[0].shape(), outputs[0].dtype()), edges_(std::move(inputs)) {
   edges = edges_;
-  for (const Tensor& output : outputs) output_shapes_.push_back(output.shape());
+  for (const Tensor& output : outputs) outputs_.push_back({output.shape(), output.dtype()});
 }
 
 void JointOpBase::release() noexcept {
@@ -341,10 +364,8 @@ void accumulate(Tensor& sum, Tensor gradient) {
 
 void Leaf::accumulate(Tensor gradient) {
   const NoGrad guard;
-  while (lock_.test_and_set(std::memory_order_acquire)) lock_.wait(true, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
   detail::accumulate(gradient_, gradient.detach());
-  lock_.clear(std::memory_order_release);
-  lock_.notify_one();
 }
 
 }  // namespace detail
@@ -383,7 +404,8 @@ std::vector<Tensor> detail::gradients_at(const std::vector<Tensor>& outputs, con
   for (const Edge& place : places) {
     const Pass::Target& target = *std::lower_bound(targets.begin(), targets.end(), target_at(place));
     const bool is_zero = !target.gradient.defined() && pass.leads_to_target(target.node);
-    gradients.push_back(is_zero ? zeros(place.node->output_shape(place.slot), place.node->dtype) : target.gradient);
+    gradients.push_back(is_zero ? zeros(place.node->output_shape(place.slot), place.node->output_dtype(place.slot))
+                                : target.gradient);
   }
   return gradients;
 }
@@ -394,6 +416,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
         "grad: grad_outputs has {} tensors for {} outputs", options.grad_outputs.size(), outputs.size());
   std::vector<detail::Edge> places;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
+    check<Error>(inputs[i].defined(), "grad: input {} is undefined (never given a value)", i);
     check<GraphError>(inputs[i].requires_grad(), "grad: input {} of shape {} does not require a gradient", i,
                       inputs[i].shape());
     places.push_back(detail::edge_to(inputs[i]));

@@ -18,8 +18,8 @@
 /// The tape: recording ops, running them backwards. An op outside the library records itself just like one inside:
 /// \code
 ///   Tensor hypotenuse(const Tensor& a, const Tensor& b) {
-///     Tensor y = sqrt(a * a + b * b).detach();
-///     return record("hypotenuse", y,
+///     Tensor length = no_grad([&] { return sqrt(a * a + b * b); });
+///     return record("hypotenuse", length,
 ///                   wrt(a, [a](const Tensor& g, const Tensor& y) { return g * a / y; }),
 ///                   wrt(b, [b](const Tensor& g, const Tensor& y) { return g * b / y; }));
 ///   }
@@ -94,8 +94,9 @@ class RecordedOp final : public Node {
 
   void gradients(const Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) override {
     const Tensor output = output_ ? Access::make(output_, Ref<Node>::share(this), 0) : Tensor();
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (apply<I>(upstream[0], output, downstream, needed), ...); }
-    (std::index_sequence_for<F...>{});
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (apply<I>(upstream[0], output, downstream, needed), ...);
+    }(std::index_sequence_for<F...>{});
   }
 
   void release() noexcept override {
@@ -111,8 +112,7 @@ class RecordedOp final : public Node {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       ((edges_[I].node ? void(std::get<I>(rules_).emplace(std::move(rules.formula))) : void()), ...);
       if (((takes_output<F> && edges_[I].node) || ...)) output_ = Access::value(output);
-    }
-    (std::index_sequence_for<F...>{});
+    }(std::index_sequence_for<F...>{});
   }
 
   template <std::size_t I>
@@ -140,8 +140,9 @@ class RecordedOp final : public Node {
 class JointOpBase : public Node {
  public:
   JointOpBase(const char* op, std::span<const Tensor> inputs, std::span<const Tensor> outputs);
-  std::uint32_t output_count() const noexcept override { return static_cast<std::uint32_t>(output_shapes_.size()); }
-  const Shape& output_shape(std::uint32_t slot) const noexcept override { return output_shapes_[slot]; }
+  std::uint32_t output_count() const noexcept override { return static_cast<std::uint32_t>(outputs_.size()); }
+  const Shape& output_shape(std::uint32_t slot) const noexcept override { return outputs_[slot].shape; }
+  DType output_dtype(std::uint32_t slot) const noexcept override { return outputs_[slot].dtype; }
   void release() noexcept override;
 
  protected:
@@ -149,8 +150,13 @@ class JointOpBase : public Node {
 
  private:
   JointOpBase(const char* op, std::vector<Edge> inputs, std::span<const Tensor> outputs);
+
+  struct Output {
+    Shape shape;
+    DType dtype;
+  };
   std::vector<Edge> edges_;
-  std::vector<Shape> output_shapes_;
+  std::vector<Output> outputs_;
 };
 
 template <class F>
@@ -205,9 +211,11 @@ Tensor record(const char* name, Tensor output, detail::Rule<F>... rules) {
   return detail::Access::make(detail::Access::value(output), std::move(node), 0);
 }
 
-/// Same for an op with several outputs, or with a number of inputs known at run time.
+/// Same for an op with several outputs, at least one, or with a number of inputs known at run time. Outputs of int64
+/// (indices) take no part in the graph.
 template <class F>
 std::vector<Tensor> record(const char* name, std::vector<Tensor> outputs, detail::JointRule<F> rule) {
+  check<Error>(!outputs.empty(), "{}: an op to be recorded needs an output", name);
   bool needed = false;
   if (grad_enabled()) {
     for (const Tensor& input : rule.inputs) needed = needed || input.requires_grad();
@@ -217,7 +225,8 @@ std::vector<Tensor> record(const char* name, std::vector<Tensor> outputs, detail
   if (detail::observer) [[unlikely]]
     detail::notify_recorded(*node, rule.inputs, outputs);
   for (std::uint32_t slot = 0; slot < outputs.size(); ++slot) {
-    outputs[slot] = detail::Access::make(detail::Access::value(outputs[slot]), node, slot);
+    if (is_floating(outputs[slot].dtype()))
+      outputs[slot] = detail::Access::make(detail::Access::value(outputs[slot]), node, slot);
   }
   return outputs;
 }

@@ -107,15 +107,16 @@ std::int64_t Tensor::dim(int axis) const { return shape()[normalize_axis("dim", 
 
 double Tensor::item_double() const {
   check(numel() == 1, "item: the tensor must hold one element, its shape is {}", shape());
-  return dtype() == DType::float64 ? data<double>()[0] : static_cast<double>(data<float>()[0]);
+  return dispatch(dtype(), [&]<class T>() { return static_cast<double>(data<T>()[0]); });
 }
 
 std::int64_t Tensor::item_int64() const {
   check(numel() == 1, "item: the tensor must hold one element, its shape is {}", shape());
-  return data<std::int64_t>()[0];
+  if (dtype() == DType::int64) return data<std::int64_t>()[0];
+  return detail::to_int64("item", std::trunc(item_double()));
 }
 
-Tensor& Tensor::requires_grad(bool on) {
+Tensor& Tensor::requires_grad(bool on) & {
   if (on == requires_grad()) return *this;
   if (on) {
     check<DTypeError>(is_floating(dtype()), "requires_grad: a tensor of {} has no gradient", dtype());

@@ -65,6 +65,12 @@ class Tensor {
  public:
   /// An undefined tensor. Ops reject it by name.
   Tensor() = default;
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  // Only to a name: `x[0] = y` would assign to a temporary and leave x as it is.
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
+  ~Tensor() = default;
 
   bool defined() const noexcept { return static_cast<bool>(value_); }
 
@@ -75,19 +81,27 @@ class Tensor {
   std::int64_t numel() const { return value().numel; }
   DType dtype() const { return value().dtype; }
 
-  /// The elements in row-major order. Throws DTypeError if T is not the element type.
+  /// The elements in row-major order, valid while a tensor that has them lives: `for (float v : f(x).data<float>())`
+  /// would read those of a temporary. Throws DTypeError if T is not the element type.
   template <Element T>
   std::span<const T> data() const {
     check<DTypeError>(dtype() == dtype_of<T>, "data: the tensor is {}, asked for {}", dtype(), dtype_of<T>);
     return {reinterpret_cast<const T*>(value_->data), static_cast<std::size_t>(value_->numel)};
   }
 
-  /// The one element of a tensor, converted to T. Throws ShapeError if there is not exactly one.
+  /// The one element of a tensor, converted to T as static_cast does. Throws ShapeError if there is not exactly one,
+  /// DTypeError if T is an integer type that does not hold it.
   template <class T = double>
-  requires std::is_arithmetic_v<T> T item()
-  const {
-    if (defined() && dtype() == DType::int64) return static_cast<T>(item_int64());
-    return static_cast<T>(item_double());
+    requires std::is_arithmetic_v<T>
+  T item() const {
+    if constexpr (std::is_integral_v<T>) {
+      const std::int64_t number = item_int64();
+      check<DTypeError>(std::is_same_v<T, bool> || static_cast<std::int64_t>(static_cast<T>(number)) == number,
+                        "item: {} is out of the range of the type asked for", number);
+      return static_cast<T>(number);
+    } else {
+      return static_cast<T>(item_double());
+    }
   }
 
   /// The same numbers as another element type; this tensor if it has that type already. To int64 fractions are cut off,
@@ -96,7 +110,8 @@ class Tensor {
 
   /// Row `index` of the leading axis, sharing the elements; negative counts from the end. Differentiable.
   Tensor operator[](std::int64_t index) const;
-  /// Rows [begin, end) of the leading axis, sharing the elements; negative counts from the end. Differentiable.
+  /// Rows [begin, end) of the leading axis, sharing the elements; negative counts from the end, and bounds beyond the
+  /// axis are clipped. Differentiable.
   Tensor slice(std::int64_t begin, std::int64_t end) const;
   /// As `index` in ops.h: `x.index({Slice(1, -1), 3, Ellipsis, rows})`. Differentiable.
   Tensor index(std::initializer_list<IndexItem> items) const;
@@ -108,7 +123,8 @@ class Tensor {
   bool requires_grad() const noexcept { return static_cast<bool>(node_); }
   /// Makes this handle (and later copies of it) a leaf of its own, or no part of a graph any more. Returns the handle.
   /// Throws DTypeError for int64, GraphError if it is an op's result that requires a gradient and `on` is false.
-  Tensor& requires_grad(bool on);
+  Tensor& requires_grad(bool on) &;
+  Tensor requires_grad(bool on) && { return requires_grad(on); }
   /// Whether it is no op's result: made by the user, or detached.
   bool is_leaf() const noexcept { return !node_ || node_->is_leaf(); }
   /// The op that made it, as on the tape; nullptr for a leaf.
@@ -197,7 +213,8 @@ Tensor zeros(const Shape& shape, DType dtype = float32);
 Tensor ones(const Shape& shape, DType dtype = float32);
 /// Throws DTypeError if `value` is not an integer and `dtype` is int64.
 Tensor full(const Shape& shape, double value, DType dtype = float32);
-/// begin, begin + step, ... while before `end`: [ceil((end - begin) / step)]. Throws ShapeError if step is 0.
+/// begin, begin + step, ... while before `end`: [ceil((end - begin) / step)]. Throws ShapeError if step is 0. Numbers
+/// here and beside tensors are doubles, which hold integers up to 2^53 exactly.
 Tensor arange(double begin, double end, double step = 1, DType dtype = float32);
 Tensor arange(double end, DType dtype = float32);
 /// `count` numbers from `begin` to `end`, both included.
@@ -211,8 +228,11 @@ class NestedList {
   template <class T>
     requires std::is_arithmetic_v<T>
   NestedList(T number)  // NOLINT(google-explicit-constructor): braces of numbers are the point
-      : real_(static_cast<double>(number)), integral_(std::is_integral_v<T>) {
-    if constexpr (std::is_integral_v<T>) integer_ = static_cast<std::int64_t>(number);
+      : real_(static_cast<double>(number)) {
+    if constexpr (std::is_integral_v<T>) {
+      integer_ = static_cast<std::int64_t>(number);
+      integral_ = std::is_signed_v<T> || integer_ >= 0;  // a larger unsigned number counts as a real one
+    }
   }
   NestedList(std::initializer_list<NestedList> items) : items_(items), is_list_(true) {}
 

@@ -53,7 +53,7 @@ endif()
 find_package(ZLIB QUIET GLOBAL)
 set(WENGERT_HAVE_ZLIB ${ZLIB_FOUND})
 if(NOT WENGERT_HAVE_ZLIB)
-  message(STATUS "Wengert: zlib not found; compressed data files (.gz, .npz) cannot be read")
+  message(STATUS "Wengert: zlib not found; compressed data files (.gz) cannot be read")
 endif()
 
 find_package(nlohmann_json 3.10 QUIET)

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <string>
@@ -17,8 +18,8 @@ using namespace wengert;
 
 struct Options {
   std::uint64_t seed = 0;
-  int epochs = 20, threads = num_threads();
-  double learning_rate = 3e-3;  // at first; it falls to 0 in a straight line
+  int epochs = 20, threads = 0;  // 0: as many as the machine has
+  double learning_rate = 3e-3;   // at first; it falls to 0 in a straight line
   std::filesystem::path out = "build/demo";
 };
 
@@ -48,6 +49,8 @@ Tensor predict(nn::Module& model, const Tensor& x) {
 /// Until the last epoch, or Ctrl-C.
 History train(nn::Module& model, datasets::DataLoader& loader, const datasets::Batch& test, const Options& options) {
   const InterruptGuard interrupt;
+  const std::string weights = (options.out / "digits.safetensors").string();
+  nn::save(model, weights);  // what cannot be written is better found out before training than after
   ProgressLine progress({.epochs = options.epochs, .steps = loader.size()});
   optim::Adam optimizer(model.parameters());
   History history;
@@ -105,22 +108,25 @@ bool read(const std::string& text, auto& number) {
 }
 
 Options parse(int argc, char** argv) {
+  constexpr std::string_view usage = "options: --seed N --epochs N --threads N --out FOLDER";
   Options options;
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
+    if (name == "--help") fmt::print("{}\n", usage), std::exit(0);
     const bool understood = name == "--seed"      ? read(value, options.seed)
                             : name == "--epochs"  ? read(value, options.epochs)
                             : name == "--threads" ? read(value, options.threads)
                                                   : name == "--out" && !(options.out = value).empty();
-    check<Error>(understood, "options: --seed N --epochs N --threads N --out FOLDER; got '{} {}'", name, value);
+    check<Error>(understood, "{}; got '{} {}'", usage, name, value);
   }
+  check<Error>(options.epochs >= 1, "--epochs must be at least 1, got {}", options.epochs);
   return options;
 }
 
 int main(int argc, char** argv) try {
   const Options options = parse(argc, argv);
   std::filesystem::create_directories(options.out);
-  set_num_threads(options.threads);
+  if (options.threads != 0) set_num_threads(options.threads);
   manual_seed(options.seed);
 
   const auto [train_digits, test_digits] = datasets::train_test_split(datasets::Digits(), 0.2, {.seed = options.seed});
@@ -132,6 +138,8 @@ int main(int argc, char** argv) try {
   fmt::print("{}\nseed {}: {} digits to train on, {} to test with\n", model.summary(Shape{1, 1, 8, 8}), options.seed,
              train_digits.size(), test_digits.size());
 
+  const std::string weights = (options.out / "digits.safetensors").string();
+  if (safetensors_available()) nn::save(model, weights);  // better to find out now than after training that it can't be
   const History history = train(model, loader, test, options);
   const Tensor logits = predict(model, test.x);
   const Tensor predicted = argmax(logits);
@@ -141,7 +149,7 @@ int main(int argc, char** argv) try {
   const Panel losses{"loss", {{"train", history.train_loss}, {"test", history.test_loss}}, true};
   const Panel accuracies{"accuracy", {{"train", history.train_accuracy}, {"test", history.test_accuracy}}};
   fmt::print("\n{}\n", plot_curves((options.out / "curves.png").string(), {losses, accuracies}).message);
-  const bool same = weights_survive(model, test.x, logits, (options.out / "digits.safetensors").string());
+  const bool same = weights_survive(model, test.x, logits, weights);
   fmt::print("RESULT demo test_accuracy={:.4f} train_seconds={:.1f}\n", reached, history.seconds);
   return reached >= 0.98 && same ? 0 : 1;
 } catch (const std::exception& error) {

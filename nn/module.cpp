@@ -286,4 +286,8 @@ std::string to_string(const Module& module) {
 
 std::ostream& operator<<(std::ostream& out, const Module& module) { return out << to_string(module); }
 
+fmt::format_context::iterator format_to(fmt::format_context::iterator out, const Module& module) {
+  return fmt::format_to(out, "{}", to_string(module));
+}
+
 }  // namespace wengert::nn

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/core.h>
+
 #include <wengert/autograd/parameter.h>
 #include <wengert/io/state_dict.h>
 
@@ -18,11 +20,12 @@ class Module;
 /// \code
 ///   void visit(Visitor& v) override {
 ///     v("encoder", encoder);        // a child, or a vector of children: encoder.0, encoder.1, ...
-///     v("weight", weight);          // a Parameter, or a ParameterRef to one that is shared
+///     v("weight", weight);          // a Parameter
 ///     v("running_mean", mean);      // a Tensor: a buffer, saved with the weights but not trained
 ///   }
 /// \endcode
-/// Members that are undefined are passed over.
+/// Members that are undefined are passed over. A weight that is used twice is one member that `forward` uses twice. (A
+/// ParameterRef member works too, but a copy of the module goes on referring to the original's parameter.)
 class Visitor {
  public:
   virtual ~Visitor() = default;
@@ -62,7 +65,8 @@ class Visitor {
 ///   };
 /// \endcode
 /// A module is a value: a copy is an independent model with the same weights (see Parameter). Everything below comes
-/// from `visit`. Calling a module, `net(x)`, puts its name on the errors thrown inside it.
+/// from `visit`. Calling a module, `net(x)`, puts its name on the errors thrown inside it. `forward` is const; what it
+/// changes nevertheless, such as running statistics, is a `mutable` member.
 class Module {
  public:
   virtual ~Module() = default;
@@ -140,5 +144,15 @@ class Module {
 /// The tree of modules, one a line.
 std::string to_string(const Module& module);
 std::ostream& operator<<(std::ostream& out, const Module& module);
+fmt::format_context::iterator format_to(fmt::format_context::iterator out, const Module& module);
 
 }  // namespace wengert::nn
+
+/// The tree of modules.
+template <std::derived_from<wengert::nn::Module> M>
+struct fmt::formatter<M> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  auto format(const wengert::nn::Module& module, fmt::format_context& context) const {
+    return wengert::nn::format_to(context.out(), module);
+  }
+};

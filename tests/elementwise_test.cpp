@@ -8,8 +8,28 @@
 
 #include <wengert/autograd/elementwise.h>
 
+#include "tests/expect.h"
+
 namespace wengert {
 namespace {
+
+TEST(Elementwise, ListsTheShapesThatDoNotBroadcast) {
+  expect_error<ShapeError>(
+      [] {
+        (void)(zeros({2, 3}) + zeros({4}));
+      },
+      "add: the shapes do not broadcast: a is [2, 3], b is [4]");
+}
+
+TEST(Elementwise, SplitsALongRowBesideAScalarAmongThreads) {
+  const Tensor x = linspace(0, 1, 200'000);
+  const Tensor factor = full({1}, 3);
+  set_num_threads(1);
+  const Tensor alone = x * factor;
+  set_num_threads(4);
+  EXPECT_EQ(values_of(x * factor), values_of(alone));
+  set_num_threads(1);
+}
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 const double nan = std::nan("");
@@ -225,7 +245,7 @@ TEST(Elementwise, RejectsWhatInt64CannotDo) {
   EXPECT_EQ(message_of<DTypeError>([&] { static_cast<void>(x * infinity); }),
             "mul: inf is not an integer that int64 can hold");
   EXPECT_EQ(message_of<DTypeError>([&] { exp(x); }),
-            "exp: the input is int64; convert it with .to(float32) or .to(float64)");
+            "exp: x is int64; convert it with .to(float32) or .to(float64)");
 }
 
 TEST(Elementwise, LetsNumbersTakeTheTensorsDtype) {
@@ -247,16 +267,16 @@ TEST(Elementwise, LetsNumbersTakeTheTensorsDtype) {
 
 TEST(Elementwise, DoesNotPromoteSilently) {
   EXPECT_EQ(message_of<DTypeError>([] { ones({2}) + ones({2}, float64); }),
-            "add: input 0 is float32 and input 1 is float64; convert one with .to(dtype)");
+            "add: a is float32 and b is float64; convert one with .to(dtype)");
   EXPECT_THROW(maximum(ones({2}), ones({2}, float64)), DTypeError);
   EXPECT_THROW(where(ones({2}), ones({2}), ones({2}, float64)), DTypeError);
 }
 
 TEST(Elementwise, NamesAnUndefinedInput) {
   EXPECT_EQ(message_of<Error>([] { ones({2}) * Tensor(); }),
-            "mul: input 1 is undefined (never given a value, or a gradient not computed yet)");
+            "mul: b is undefined (never given a value, or a gradient not computed yet)");
   EXPECT_EQ(message_of<Error>([] { Tensor() / 2; }),
-            "div: input 0 is undefined (never given a value, or a gradient not computed yet)");
+            "div: x is undefined (never given a value, or a gradient not computed yet)");
 }
 
 TEST(Elementwise, RejectsAClampThatIsUpsideDown) {

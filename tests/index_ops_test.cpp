@@ -87,7 +87,7 @@ TEST(ScatterAdd, RejectsWhatDoesNotFit) {
       [&] {
         scatter_add(x, 0, indices({{0}}), zeros({1, 1}, float64));
       },
-      "scatter_add: input 0 is float32 and input 1 is float64");
+      "scatter_add: x is float32 and source is float64");
 }
 
 TEST(ScatterAdd, GivesGradientsToBoth) {

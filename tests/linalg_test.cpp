@@ -53,7 +53,7 @@ TEST(LinearAlgebra, RejectsWhatIsNoMatrix) {
   expect_error<ShapeError>([] { solve(zeros({3, 3}), zeros({2})); }, "solve: a and b must have equally many rows");
   expect_error<ShapeError>([] { solve(zeros({2, 3, 3}), zeros({4, 3, 1})); }, "solve: ");
   expect_error<ShapeError>([] { lstsq(zeros({2, 3}), zeros({3})); }, "lstsq: a and b must have equally many rows");
-  expect_error<DTypeError>([] { svd(zeros({2, 3}, int64)); }, "svd: the input is int64");
+  expect_error<DTypeError>([] { svd(zeros({2, 3}, int64)); }, "svd: x is int64");
   expect_error<ShapeError>([] { dot(zeros({2}), zeros({3})); }, "dot: a and b must be vectors of one length");
   expect_error<ShapeError>([] { outer(zeros({2, 1}), zeros({3})); }, "outer: a and b must be vectors");
   expect_error<ShapeError>([] { matrix_norm(zeros({0, 3})); }, "matrix_norm: matrices must not be empty");
@@ -155,7 +155,7 @@ TEST(Einsum, SaysWhatIsWrongWithTheSubscripts) {
   expect_error<ShapeError>([&] { einsum("...j->j", {x}); }, "the output must have it too");
   expect_error<ShapeError>([&] { einsum("......", {x}); }, "einsum: '...' occurs twice");
   expect_error<ShapeError>([&] { einsum("", {}); }, "einsum: \"\" is for 1 operands, 0 are given");
-  expect_error<Error>([&] { einsum("ij", {Tensor()}); }, "einsum: input 0 is undefined");
+  expect_error<Error>([&] { einsum("ij", {Tensor()}); }, "einsum: x is undefined");
 }
 
 TEST(Einsum, ContractsManyFactorsOfAnyShape) {

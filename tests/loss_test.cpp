@@ -7,8 +7,25 @@
 #include <wengert/autograd/ops.h>
 #include <wengert/autograd/tape.h>
 
+#include "tests/expect.h"
+
 namespace wengert {
 namespace {
+
+TEST(BinaryCrossEntropyWithLogits, LosesNoDigitsWhereTheLossIsSmall) {
+  for (const double x : {5.0, 10.0, 15.0, 30.0, 40.0, 80.0}) {
+    const double exact = std::log1p(std::exp(-x));
+    for (const double side : {1.0, -1.0}) {
+      const Tensor logit = full({1}, side * x, float64).requires_grad(true);
+      const Tensor target = full({1}, side > 0 ? 1 : 0, float64);
+      const Tensor loss = binary_cross_entropy_with_logits(logit, target);
+      EXPECT_NEAR(loss.item() / exact, 1, 1e-14) << x;
+      EXPECT_NEAR(grad(loss, logit).item() / (-side / (1 + std::exp(x))), 1, 1e-14) << x;
+      const Tensor single = binary_cross_entropy_with_logits(logit.to(float32), target.to(float32));
+      EXPECT_NEAR(single.item() / exact, 1, 1e-6) << x;
+    }
+  }
+}
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 

@@ -100,8 +100,8 @@ TEST(Map, OfAFormulaWithoutADerivativeHasGradientZero) {
 
 TEST(Map, NamesItselfInErrors) {
   const auto add = [](auto a, auto b) { return a + b; };
-  expect_error<Error>([&] { map(Tensor(), [](auto v) { return v; }); }, "map: input 0 is undefined");
-  expect_error<DTypeError>([&] { map(ones({2}, int64), [](auto v) { return v; }); }, "map: the input is int64");
+  expect_error<Error>([&] { map(Tensor(), [](auto v) { return v; }); }, "map: x is undefined");
+  expect_error<DTypeError>([&] { map(ones({2}, int64), [](auto v) { return v; }); }, "map: x is int64");
   expect_error<ShapeError>([&] { map({ones({2}), ones({3})}, add); }, "map: ");
 }
 

@@ -226,9 +226,9 @@ TEST(Matmul, NamesWhatDoesNotFit) {
         matmul(ones({2, 2, 3}), ones({3, 3, 4}));
       },
       "matmul (leading axes): shapes [2] and [3]");
-  expect_error<DTypeError>([] { matmul(ones({2, 2}), ones({2, 2}, float64)); }, "matmul: input 0 is float32");
-  expect_error<DTypeError>([] { matmul(ones({2, 2}, int64), ones({2, 2}, int64)); }, "matmul: the input is int64");
-  expect_error<Error>([] { matmul(Tensor(), ones({2, 2})); }, "matmul: input 0 is undefined");
+  expect_error<DTypeError>([] { matmul(ones({2, 2}), ones({2, 2}, float64)); }, "matmul: a is float32");
+  expect_error<DTypeError>([] { matmul(ones({2, 2}, int64), ones({2, 2}, int64)); }, "matmul: a is int64");
+  expect_error<Error>([] { matmul(Tensor(), ones({2, 2})); }, "matmul: a is undefined");
 }
 
 TEST(Linear, IsAProductWithTheTransposedWeightPlusBias) {
@@ -282,11 +282,7 @@ TEST(Linear, NamesWhatDoesNotFit) {
         linear(ones({2, 4}), ones({5, 4}), ones({4}));
       },
       "linear: bias must be [5] for weight [5, 4], got [4]");
-  expect_error<DTypeError>(
-      [] {
-        linear(ones({2, 4}), ones({5, 4}), ones({5}, float64));
-      },
-      "linear: input 0 is float32");
+  expect_error<DTypeError>([] { linear(ones({2, 4}), ones({5, 4}), ones({5}, float64)); }, "linear: x is float32");
 }
 
 }  // namespace

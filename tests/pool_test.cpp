@@ -226,14 +226,14 @@ TEST(Pool2d, NamesWhatDoesNotFit) {
         avgpool2d(ones({1, 1, 0, 4}), 2, {.padding = 1});
       },
       "avgpool2d: the kernel has 2 rows, more than the padded image has: 0");
-  expect_error<ShapeError>([&] { maxpool2d(x, 0); }, "maxpool2d: the kernel must have at least one of rows, got 0");
+  expect_error<ShapeError>([&] { maxpool2d(x, 0); }, "maxpool2d: the kernel must have 1 to 2147483647 rows, got 0");
   expect_error<ShapeError>([&] { maxpool2d(x, 2, {.stride = Size2d(1, 0)}); },
-                           "maxpool2d: stride of columns must be at least 1, got 0");
+                           "maxpool2d: stride of columns must be from 1 to 2147483647, got 0");
   expect_error<ShapeError>([&] { maxpool2d(x, 2, {.padding = 2}); },
                            "maxpool2d: padding of rows must be from 0 to half the kernel (1), got 2");
   expect_error<ShapeError>([&] { maxpool2d(x, 2, {.padding = {0, -1}}); }, "padding of columns must be from 0");
-  expect_error<DTypeError>([&] { maxpool2d(ones({4, 4}, int64), 2); }, "maxpool2d: the input is int64");
-  expect_error<Error>([&] { avgpool2d(Tensor(), 2); }, "avgpool2d: input 0 is undefined");
+  expect_error<DTypeError>([&] { maxpool2d(ones({4, 4}, int64), 2); }, "maxpool2d: x is int64");
+  expect_error<Error>([&] { avgpool2d(Tensor(), 2); }, "avgpool2d: x is undefined");
 }
 
 }  // namespace

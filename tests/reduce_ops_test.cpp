@@ -102,8 +102,8 @@ TEST(Reduce, RejectsBadAxes) {
   expect_error<ShapeError>([&] { sum(x, {2}); }, "sum: axis 2 is out of range for a tensor of rank 2");
   expect_error<ShapeError>([&] { mean(x, {0, -2}); }, "mean: axis -2 is given twice");
   expect_error<ShapeError>([&] { argmax(x, -3); }, "argmax: axis -3 is out of range");
-  expect_error<Error>([] { sum(Tensor()); }, "sum: input 0 is undefined");
-  expect_error<DTypeError>([&] { mean(x.to(int64)); }, "mean: the input is int64");
+  expect_error<Error>([] { sum(Tensor()); }, "sum: x is undefined");
+  expect_error<DTypeError>([&] { mean(x.to(int64)); }, "mean: x is int64");
 }
 
 TEST(Reduce, HasTheSameBitsForAnyNumberOfThreads) {

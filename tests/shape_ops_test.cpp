@@ -51,7 +51,7 @@ TEST(Reshape, RejectsAWrongCount) {
   expect_error<ShapeError>([&] { x.reshape({-1, -1}); }, "reshape: only one size may be -1");
   expect_error<ShapeError>([&] { zeros({0}).reshape({0, -1}); }, "reshape: the size given as -1 can be any number");
   expect_error<ShapeError>([&] { x.reshape({-2, 6}); }, "sizes must be >= 0");
-  expect_error<Error>([] { Tensor().reshape({1}); }, "reshape: input 0 is undefined");
+  expect_error<Error>([] { Tensor().reshape({1}); }, "reshape: x is undefined");
 }
 
 TEST(Reshape, ReshapesItsGradientBack) {
@@ -347,7 +347,7 @@ TEST(To, ConvertsBetweenTypes) {
   EXPECT_EQ(values_of(from_data({1.9, -1.9, 0.5}).to(int64)), (Values{1, -1, 0}));
   const Tensor x = zeros({3}, float64);
   EXPECT_TRUE(shares(x.to(float64), x));
-  expect_error<Error>([] { Tensor().to(float32); }, "to: input 0 is undefined");
+  expect_error<Error>([] { Tensor().to(float32); }, "to: x is undefined");
 }
 
 TEST(To, SaturatesWhereInt64CannotFollow) {

@@ -6,6 +6,8 @@
 #include <wengert/autograd/ops.h>
 #include <wengert/autograd/tape.h>
 
+#include "tests/expect.h"
+
 namespace wengert {
 namespace {
 
@@ -13,7 +15,7 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 
 double total(const Tensor& x) {
   double sum = 0;
-  for (const double value : x.to(float64).data<double>()) sum += value;
+  for (const double value : values_of(x)) sum += value;
   return sum;
 }
 

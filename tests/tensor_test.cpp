@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include <wengert/autograd/ops.h>
@@ -24,6 +26,18 @@ TEST(Shape, RejectsNegativeAndOverflowingSizes) {
   const std::int64_t big = std::int64_t{1} << 40;
   expect_error<ShapeError>([&] { (void)Shape{big, big}; }, "more elements than fit in memory");
   EXPECT_EQ((Shape{0, big}.numel()), 0);
+}
+
+TEST(Shape, StaysWithinMemoryHoweverItCameAbout) {
+  const std::int64_t huge = std::int64_t{1} << 61;
+  const std::string_view text = "more elements than fit in memory";
+  expect_error<ShapeError>([&] { zeros({huge}, float64); }, text);
+  expect_error<ShapeError>([&] { (void)Shape{8}.inserted(1, huge); }, text);
+  expect_error<ShapeError>([&] { (void)Shape{0, 4}.with(0, huge); }, text);
+  expect_error<ShapeError>([&] { (void)Shape{0, std::int64_t{1} << 40, std::int64_t{1} << 40}.removed(0); }, text);
+  expect_error<ShapeError>([&] { one_hot(zeros({8}, int64), huge); }, text);
+  expect_error<ShapeError>([&] { pad(ones({1}), {huge}, {huge}); }, "fits in memory");
+  expect_error<Error>([&] { zeros({std::int64_t{1} << 50}); }, "memory");
 }
 
 TEST(Shape, BroadcastsAlignedAtTheLastAxis) {
@@ -82,6 +96,10 @@ TEST(Tensor, ItemNeedsExactlyOneElement) {
   EXPECT_EQ(full({}, 3, int64).item<int>(), 3);
   expect_error<ShapeError>([] { zeros({2}).item(); }, "must hold one element, its shape is [2]");
   expect_error<ShapeError>([] { zeros({0}).item(); }, "its shape is [0]");
+  EXPECT_EQ(full({}, -2.7).item<int>(), -2);
+  expect_error<DTypeError>([] { full({}, 1e30).item<int>(); }, "item: ");
+  expect_error<DTypeError>([] { full({}, NAN).item<int>(); }, "item: nan is not an integer");
+  expect_error<DTypeError>([] { full({}, 300).item<std::int8_t>(); }, "300 is out of the range");
 }
 
 TEST(Tensor, DataNeedsItsOwnElementType) {
@@ -93,7 +111,7 @@ TEST(Tensor, UndefinedIsRefusedNotRead) {
   EXPECT_FALSE(nothing.defined());
   expect_error<Error>([&] { (void)nothing.shape(); }, "before it was given a value");
   expect_error<Error>([&] { (void)nothing.item(); }, "before it was given a value");
-  expect_error<Error>([&] { (void)(zeros({2}) + nothing); }, "add: input 1 is undefined");
+  expect_error<Error>([&] { (void)(zeros({2}) + nothing); }, "add: b is undefined");
 }
 
 TEST(Tensor, RowsAndSlicesShareTheElements) {

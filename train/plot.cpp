@@ -132,7 +132,7 @@ PlotResult plot_curves(const std::string& path, const std::vector<Panel>& all_pa
   const std::string command = fmt::format("cd {} && {} {}", shell_quoted(folder.string()),
                                           shell_quoted(options.program), shell_quoted(script.filename().string()));
   std::error_code error;
-  fs::remove(png, error);  // so that one that is there afterwards is the new one
+  if (fs::is_regular_file(png, error)) fs::remove(png, error);  // so that one that is there afterwards is the new one
   const Outcome outcome = run("{ " + command + "; } </dev/null 2>&1");
   if (outcome.status == 0 && fs::exists(png, error)) return {true, fmt::format("curves drawn: {}", png.string())};
   const std::string reason = outcome.status == 127

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 
 #include <wengert/autograd/tape.h>
 
@@ -21,11 +22,14 @@ class Leaf final : public Node {
   /// Safe from several threads, whose graphs may end in the same leaf.
   void accumulate(Tensor gradient);
 
+  /// Where a pass keeps its sum for this leaf: only a hint, as passes of several threads may overwrite it.
+  std::atomic<std::uint32_t> place_hint{0};
+
   const Tensor& gradient() const noexcept { return gradient_; }
   void clear() noexcept { gradient_ = {}; }
 
  private:
-  std::atomic_flag lock_;
+  std::mutex mutex_;
   Tensor gradient_;
 };
 

@@ -31,13 +31,13 @@ Tensor compare(const char* name, const Tensor& a, double b, Compare compare) {
 Tensor operator+(const Tensor& a, const Tensor& b) {
   return elementwise<Types::all>(
       "add", a, b, [](auto x, auto y) { return x + y; },  //
-      by_upstream([](auto g) { return g; }), by_upstream([](auto g) { return g; }));
+      by_identity(), by_identity());
 }
 
 Tensor operator-(const Tensor& a, const Tensor& b) {
   return elementwise<Types::all>(
       "sub", a, b, [](auto x, auto y) { return x - y; },  //
-      by_upstream([](auto g) { return g; }), by_upstream([](auto g) { return -g; }));
+      by_identity(), by_upstream([](auto g) { return -g; }));
 }
 
 Tensor operator*(const Tensor& a, const Tensor& b) {
@@ -56,12 +56,12 @@ Tensor operator/(const Tensor& a, const Tensor& b) {
 
 Tensor operator+(const Tensor& a, double b) {
   return elementwise<Types::all>(
-      "add", a, [b = checked_number("add", a, b)](auto x) { return x + b; }, by_upstream([](auto g) { return g; }));
+      "add", a, [b = checked_number("add", a, b)](auto x) { return x + b; }, by_identity());
 }
 
 Tensor operator-(const Tensor& a, double b) {
   return elementwise<Types::all>(
-      "sub", a, [b = checked_number("sub", a, b)](auto x) { return x - b; }, by_upstream([](auto g) { return g; }));
+      "sub", a, [b = checked_number("sub", a, b)](auto x) { return x - b; }, by_identity());
 }
 
 Tensor operator*(const Tensor& a, double b) {

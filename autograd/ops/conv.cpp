@@ -22,11 +22,12 @@ constexpr std::int64_t size_limit = std::int64_t{1} << 30;
 
 ConvAxis resolve_axis(const char* op, const char* axis_name, std::int64_t size, std::int64_t kernel,
                       std::int64_t stride, std::int64_t dilation, Padding::Mode mode, std::int64_t padding, Kind kind) {
-  check(stride >= 1 && stride <= size_limit, "{}: stride of {} must be at least 1, got {}", op, axis_name, stride);
-  check(dilation >= 1 && dilation <= size_limit, "{}: dilation of {} must be at least 1, got {}", op, axis_name,
-        dilation);
-  check(padding >= 0 && padding <= size_limit, "{}: padding of {} must not be negative, got {}", op, axis_name,
-        padding);
+  check(stride >= 1 && stride <= size_limit, "{}: stride of {} must be from 1 to {}, got {}", op, axis_name, size_limit,
+        stride);
+  check(dilation >= 1 && dilation <= size_limit, "{}: dilation of {} must be from 1 to {}, got {}", op, axis_name,
+        size_limit, dilation);
+  check(padding >= 0 && padding <= size_limit, "{}: padding of {} must be from 0 to {}, got {}", op, axis_name,
+        size_limit, padding);
   check(kernel >= 1 && kernel <= size_limit && size <= size_limit, "{}: kernel has {} {}, x has {}", op, kernel,
         axis_name, size);
   const std::int64_t extent = (kernel - 1) * dilation + 1;
@@ -137,9 +138,9 @@ Tensor flipped(const Tensor& kernel) {
 Tensor slide(const char* op, const Tensor& x, const Tensor& kernel, const ConvOptions& options, const Tensor& bias,
              Kind kind) {
   if (bias.defined()) {
-    detail::check_operands(op, std::array{&x, &kernel, &bias}, Types::floating);
+    detail::check_operands(op, std::array{&x, &kernel, &bias}, Types::floating, {"x", "kernel", "bias"});
   } else {
-    detail::check_operands(op, std::array{&x, &kernel}, Types::floating);
+    detail::check_operands(op, std::array{&x, &kernel}, Types::floating, {"x", "kernel"});
   }
   if (x.rank() == 2 && kernel.rank() == 2) {
     check(!bias.defined(), "{}: an image [H, W] takes no bias, got {}", op, bias.defined() ? bias.shape() : Shape());
@@ -175,7 +176,7 @@ Tensor convolve2d(const Tensor& x, const Tensor& kernel, const ConvOptions& opti
 Tensor correlate2d_input_gradient(const Tensor& g, const Tensor& kernel, const Shape& x_shape,
                                   const ConvOptions& options) {
   constexpr const char* op = "correlate2d_input_gradient";
-  detail::check_operands(op, std::array{&g, &kernel}, Types::floating);
+  detail::check_operands(op, std::array{&g, &kernel}, Types::floating, {"g", "kernel"});
   const ConvSizes sizes = resolve(op, x_shape, kernel.shape(), options, Kind::correlation);
   check_upstream(op, g, sizes);
   return input_gradient(g, kernel, sizes);
@@ -184,7 +185,7 @@ Tensor correlate2d_input_gradient(const Tensor& g, const Tensor& kernel, const S
 Tensor correlate2d_kernel_gradient(const Tensor& x, const Tensor& g, const Shape& kernel_shape,
                                    const ConvOptions& options) {
   constexpr const char* op = "correlate2d_kernel_gradient";
-  detail::check_operands(op, std::array{&x, &g}, Types::floating);
+  detail::check_operands(op, std::array{&x, &g}, Types::floating, {"x", "g"});
   const ConvSizes sizes = resolve(op, x.shape(), kernel_shape, options, Kind::correlation);
   check_upstream(op, g, sizes);
   return kernel_gradient(x, g, sizes);

@@ -75,7 +75,7 @@ constexpr auto share = [](auto g, auto wins, auto ties) { return where(wins, g, 
 }  // namespace
 
 Tensor maximum(const Tensor& a, const Operand& b) {
-  detail::check_operands("maximum", std::array{&a}, Types::floating);
+  detail::check_operands("maximum", std::array{&a}, Types::floating, {"a"});
   return elementwise(
       "maximum", a, b.as(a.dtype()), [](auto x, auto y) { return maximum(x, y); },
       by_input<0, 1>([](auto g, auto x, auto y) { return share(g, x > y, x == y); }),
@@ -83,7 +83,7 @@ Tensor maximum(const Tensor& a, const Operand& b) {
 }
 
 Tensor minimum(const Tensor& a, const Operand& b) {
-  detail::check_operands("minimum", std::array{&a}, Types::floating);
+  detail::check_operands("minimum", std::array{&a}, Types::floating, {"a"});
   return elementwise(
       "minimum", a, b.as(a.dtype()), [](auto x, auto y) { return minimum(x, y); },
       by_input<0, 1>([](auto g, auto x, auto y) { return share(g, x < y, x == y); }),
@@ -92,8 +92,8 @@ Tensor minimum(const Tensor& a, const Operand& b) {
 
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
   const Tensor* typed = a.tensor() ? a.tensor() : b.tensor() ? b.tensor() : &condition;
-  detail::check_operands("where", std::array{&condition}, Types::all);
-  detail::check_operands("where", std::array{typed}, Types::all);
+  detail::check_operands("where", std::array{&condition}, Types::all, {"condition"});
+  detail::check_operands("where", std::array{typed}, Types::all, {typed == a.tensor() ? "a" : "b"});
   const Tensor mask = condition.dtype() == typed->dtype() ? condition.detach() : (condition != 0).to(typed->dtype());
   // Recorded by hand, as the condition takes no gradient.
   const Tensor on_true = a.as(typed->dtype());

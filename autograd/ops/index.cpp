@@ -65,7 +65,7 @@ Tensor gather(const Tensor& x, int axis, const Tensor& index) {
 }
 
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source) {
-  detail::check_operands("scatter_add", std::array{&x, &source}, Types::all);
+  detail::check_operands("scatter_add", std::array{&x, &source}, Types::all, {"x", "source"});
   axis = check_elements("scatter_add", x, axis, index);
   check(source.shape() == index.shape(), "scatter_add: source has shape {}, index has {}; they must be equal",
         source.shape(), index.shape());

@@ -14,9 +14,9 @@ using kernels::Trans;
 
 void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (bias.defined()) {
-    detail::check_operands("linear", std::array{&x, &weight, &bias}, Types::floating);
+    detail::check_operands("linear", std::array{&x, &weight, &bias}, Types::floating, {"x", "weight", "bias"});
   } else {
-    detail::check_operands("linear", std::array{&x, &weight}, Types::floating);
+    detail::check_operands("linear", std::array{&x, &weight}, Types::floating, {"x", "weight"});
   }
   check(weight.rank() == 2, "linear: weight must be [out, in], got {}", weight.shape());
   check(x.rank() >= 1 && x.dim(-1) == weight.dim(1), "linear: x must be [..., {}] for weight {}, got {}", weight.dim(1),

@@ -69,7 +69,7 @@ auto mean_rule(F formula, const Tensor& input, const Tensor& target) {
 template <class Value, class InputGradient, class TargetGradient>
 Tensor mean_loss(const char* op, const char* input_name, const Tensor& input, const Tensor& target, Value value,
                  InputGradient input_gradient, TargetGradient target_gradient) {
-  detail::check_operands(op, std::array{&input, &target}, Types::floating);
+  detail::check_operands(op, std::array{&input, &target}, Types::floating, {input_name, "target"});
   check(input.shape() == target.shape(), "{}: {} is {} and target is {}; they must have the same shape", op, input_name,
         input.shape(), target.shape());
   check(input.numel() > 0, "{}: {} of shape {} is empty, it has no mean", op, input_name, input.shape());
@@ -97,8 +97,11 @@ Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& target) {
 
 Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target) {
   return mean_loss(
-      "binary_cross_entropy_with_logits", "logits", logits, target, [](auto x, auto t) { return softplus(x) - x * t; },
-      [](auto g, auto x, auto t) { return g * (sigmoid(x) - t); }, [](auto g, auto x, auto /*t*/) { return -(g * x); });
+      "binary_cross_entropy_with_logits", "logits", logits, target,
+      [](auto x, auto t) { return maximum(x, 0) - x * t + softplus(-abs(x)); },
+      // sigmoid(x) - t, but exact where they are nearly equal.
+      [](auto g, auto x, auto t) { return g * ((1 - t) * sigmoid(x) - t * sigmoid(-x)); },
+      [](auto g, auto x, auto /*t*/) { return -(g * x); });
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -110,7 +113,7 @@ constexpr const char* cross_entropy_name = "cross_entropy";
 
 void check_cross_entropy(const Tensor& logits, const Tensor& target) {
   const char* op = cross_entropy_name;
-  detail::check_operands(op, std::array{&logits}, Types::floating);
+  detail::check_operands(op, std::array{&logits}, Types::floating, {"logits"});
   check<Error>(target.defined(), "{}: target is undefined", op);
   check(logits.rank() == 2, "{}: logits must be [N, K], got {}", op, logits.shape());
   const std::int64_t classes = logits.dim(1);

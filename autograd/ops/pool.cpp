@@ -18,8 +18,8 @@ using kernels::PoolSizes;
 PoolAxis resolve_axis(const char* op, const char* axis_name, std::int64_t size, std::int64_t kernel,
                       std::int64_t stride, std::int64_t padding) {
   constexpr std::int64_t limit = std::numeric_limits<Pixel>::max();
-  check(kernel >= 1 && kernel <= limit, "{}: the kernel must have at least one of {}, got {}", op, axis_name, kernel);
-  check(stride >= 1 && stride <= limit, "{}: stride of {} must be at least 1, got {}", op, axis_name, stride);
+  check(kernel >= 1 && kernel <= limit, "{}: the kernel must have 1 to {} {}, got {}", op, limit, axis_name, kernel);
+  check(stride >= 1 && stride <= limit, "{}: stride of {} must be from 1 to {}, got {}", op, axis_name, limit, stride);
   // So every window has a pixel of the image.
   check(padding >= 0 && padding <= kernel / 2, "{}: padding of {} must be from 0 to half the kernel ({}), got {}", op,
         axis_name, kernel / 2, padding);

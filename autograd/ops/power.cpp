@@ -20,8 +20,10 @@ Tensor pow(const Tensor& x, double exponent) {
 
 Tensor pow(const Tensor& x, const Tensor& exponent) {
   return elementwise(
-      "pow", x, exponent, [](auto v, auto e) { return pow(v, e); },
-      by_input<0, 1>([](auto g, auto v, auto e) { return where(e == 0, 0, g * e * pow(v, e - 1)); }),
+      "pow", x, exponent, [](auto v, auto e) { return pow(v, e); }, by_input<0, 1>([](auto g, auto v, auto e) {
+        const auto both_zero = where(e == 0, v == 0, 0) != 0;  // 0 * pow(0, -1) would be NaN
+        return where(both_zero, 0, g * e * pow(where(both_zero, 1, v), e - 1));
+      }),
       by_input<0, 1>(
           [](auto g, auto v, auto e) { return where(v == 0, 0, g * pow(v, e) * log(where(v == 0, 1, v))); }));
 }

@@ -259,8 +259,10 @@ Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::
   for (int axis = x.rank() - 1; axis >= 0; --axis) {
     const std::int64_t above = before[static_cast<std::size_t>(axis)];
     const std::int64_t below = after[static_cast<std::size_t>(axis)];
-    check(above >= 0 && below >= 0, "pad: axis {} is given {} before and {} after; both must be >= 0", axis, above,
-          below);
+    constexpr std::int64_t most = std::int64_t{1} << 56;
+    check(above >= 0 && below >= 0 && above < most && below < most,
+          "pad: axis {} is given {} before and {} after; both must be >= 0 and such that the result fits in memory",
+          axis, above, below);
     if (above + below == 0) continue;
     const std::int64_t size = result.shape()[axis];
     const Tensor padded = full(result.shape().with(axis, above + size + below), value, x.dtype());
