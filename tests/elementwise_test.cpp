@@ -81,17 +81,6 @@ void expect_gradients(Tensor (*f)(const Tensor&), const std::vector<double>& x, 
   }
 }
 
-template <class E, class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Values at the edges.
 
@@ -244,8 +233,7 @@ TEST(Elementwise, RejectsWhatInt64CannotDo) {
             "less: 0.5 is not an integer that int64 can hold");
   EXPECT_EQ(message_of<DTypeError>([&] { static_cast<void>(x * infinity); }),
             "mul: inf is not an integer that int64 can hold");
-  EXPECT_EQ(message_of<DTypeError>([&] { exp(x); }),
-            "exp: x is int64; convert it with .to(float32) or .to(float64)");
+  EXPECT_EQ(message_of<DTypeError>([&] { exp(x); }), "exp: x is int64; convert it with .to(float32) or .to(float64)");
 }
 
 TEST(Elementwise, LetsNumbersTakeTheTensorsDtype) {

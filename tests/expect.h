@@ -26,6 +26,18 @@ void expect_error(F&& f, std::string_view text) {
   ADD_FAILURE() << "did not throw; expected an error with: " << text;
 }
 
+/// The text of the E that `f()` throws.
+template <class E, class F>
+std::string message_of(F f) {
+  try {
+    f();
+  } catch (const E& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
+}
+
 /// All elements as double.
 inline std::vector<double> values_of(const Tensor& tensor) {
   std::vector<double> values;

@@ -8,6 +8,8 @@
 #include <wengert/autograd/ops.h>
 #include <wengert/autograd/tape.h>
 
+#include "tests/expect.h"
+
 namespace wengert {
 namespace {
 
@@ -24,17 +26,6 @@ Tensor square_with(const Tensor& x, Rule rule) {
 /// x^2 whose gradient is 1 % too large at element 2.
 Tensor wrong_square(const Tensor& x) {
   return square_with(x, [x](const Tensor& g) { return g * 2 * x * from_data({1, 1, 1.01, 1}, float64); });
-}
-
-template <class E, class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
 }
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

@@ -31,17 +31,6 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 
 Tensor labels(const NestedList& values) { return from_data(values, DType::int64); }
 
-template <class E, class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
-}
-
 TEST(CrossEntropy, OfEqualLogitsIsTheLogarithmOfTheirNumber) {
   EXPECT_FLOAT_EQ(cross_entropy(zeros({3, 10}), labels({0, 5, 9})).item<float>(), std::log(10.0F));
 }
