@@ -2301,7 +2301,7 @@ void add_softmax_and_losses(Table& t) {
 
 double huber_of(double d) { return std::abs(d) <= 0.7 ? d * d / 2 : 0.7 * (std::abs(d) - 0.35); }
 
-void add_more_losses(Table& t) {
+void add_composed_losses(Table& t) {
   const auto pair = [&](const char* name, Tensor (*f)(const Tensor&, const Tensor&), Array (*reference)(From),
                         const Input& a, const Input& b) {
     t.push_back({.name = name, .inputs = {a, b}, .binary = f, .reference = reference, .big = {{300, 400}, {300, 400}}});
@@ -2518,7 +2518,7 @@ const std::vector<OpCase>& op_cases() {
     add_convolutions(rows);
     add_pooling(rows);
     add_softmax_and_losses(rows);
-    add_more_losses(rows);
+    add_composed_losses(rows);
     add_random(rows);
     return rows;
   }();
