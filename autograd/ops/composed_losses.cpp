@@ -1,15 +1,10 @@
 #include <wengert/autograd/elementwise.h>
 
+#include "autograd/ops/loss_checks.h"
+
 namespace wengert {
 
 namespace {
-
-void check_pair(const char* op, const char* input_name, const Tensor& input, const Tensor& target) {
-  detail::check_operands(op, std::array{&input, &target}, Types::floating);
-  check(input.shape() == target.shape(), "{}: {} is {} and target is {}; they must have the same shape", op, input_name,
-        input.shape(), target.shape());
-  check(input.numel() > 0, "{}: {} of shape {} is empty, it has no mean", op, input_name, input.shape());
-}
 
 /// d^2 / 2 for |d| <= delta, beyond that the tangent.
 Tensor huber(const char* op, const Tensor& difference, double delta) {
@@ -25,46 +20,41 @@ Tensor huber(const char* op, const Tensor& difference, double delta) {
 /// Throws unless x is [N, K] with elements and labels are [N] with 0 <= label < K, or the label that is ignored.
 void check_labels(const char* op, const char* input_name, const Tensor& x, const Tensor& labels,
                   std::optional<std::int64_t> ignored = {}) {
-  detail::check_operands(op, std::array{&x}, Types::floating);
+  detail::check_operands(op, std::array{&x}, Types::floating, {input_name});
   check<Error>(labels.defined(), "{}: target is undefined", op);
   check(x.rank() == 2 && x.numel() > 0, "{}: {} must be [N, K] and not empty, got {}", op, input_name, x.shape());
   check<DTypeError>(labels.dtype() == DType::int64, "{}: target must be int64 labels, got {}", op, labels.dtype());
   check(labels.shape() == Shape{x.dim(0)}, "{}: {} is {} and target is {}; labels must have shape [{}]", op, input_name,
         x.shape(), labels.shape(), x.dim(0));
-  const auto values = labels.data<std::int64_t>();
-  for (std::size_t row = 0; row < values.size(); ++row) {
-    check((values[row] >= 0 && values[row] < x.dim(1)) || values[row] == ignored,
-          "{}: target[{}] is {}, not a label of {} classes (expected 0 to {})", op, row, values[row], x.dim(1),
-          x.dim(1) - 1);
-  }
+  detail::check_label_range(op, labels, x.dim(1), ignored);
 }
 
 }  // namespace
 
 Tensor l1_loss(const Tensor& prediction, const Tensor& target) {
-  check_pair("l1_loss", "prediction", prediction, target);
+  detail::check_loss_inputs("l1_loss", "prediction", prediction, target);
   return mean(abs(prediction - target));
 }
 
 Tensor huber_loss(const Tensor& prediction, const Tensor& target, double delta) {
-  check_pair("huber_loss", "prediction", prediction, target);
+  detail::check_loss_inputs("huber_loss", "prediction", prediction, target);
   check<Error>(delta > 0, "huber_loss: delta must be > 0, got {}", delta);
   return mean(huber("huber_loss", prediction - target, delta));
 }
 
 Tensor smooth_l1_loss(const Tensor& prediction, const Tensor& target, double beta) {
-  check_pair("smooth_l1_loss", "prediction", prediction, target);
+  detail::check_loss_inputs("smooth_l1_loss", "prediction", prediction, target);
   check<Error>(beta > 0, "smooth_l1_loss: beta must be > 0, got {}", beta);
   return mean(huber("smooth_l1_loss", prediction - target, beta)) / beta;
 }
 
 Tensor hinge_loss(const Tensor& scores, const Tensor& target) {
-  check_pair("hinge_loss", "scores", scores, target);
+  detail::check_loss_inputs("hinge_loss", "scores", scores, target);
   return mean(relu(1 - target * scores));
 }
 
 Tensor kl_div(const Tensor& log_probabilities, const Tensor& target) {
-  check_pair("kl_div", "log_probabilities", log_probabilities, target);
+  detail::check_loss_inputs("kl_div", "log_probabilities", log_probabilities, target);
   check(target.rank() > 0, "kl_div: target must have an axis of samples, got a scalar");
   const Tensor terms = target * (log(where(target == 0, 1, target)) - where(target == 0, 0, log_probabilities));
   return sum(terms) / static_cast<double>(target.dim(0));
@@ -112,7 +102,8 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis, double epsi
 
 Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin) {
   const char* op = "triplet_margin_loss";
-  detail::check_operands(op, std::array{&anchor, &positive, &negative}, Types::floating);
+  detail::check_operands(op, std::array{&anchor, &positive, &negative}, Types::floating,
+                         {"anchor", "positive", "negative"});
   check(anchor.shape() == positive.shape() && anchor.shape() == negative.shape() && anchor.rank() > 0,
         "{}: anchor is {}, positive {} and negative {}; they must have the same shape [..., features]", op,
         anchor.shape(), positive.shape(), negative.shape());

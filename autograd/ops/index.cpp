@@ -40,7 +40,7 @@ void check_index_type(const char* op, const Tensor& index) {
                     index.dtype());
 }
 
-/// Checks the arguments of gather and scatter_add; gives the axis counted from the front.
+/// Checks the arguments of gather; gives the axis counted from the front.
 int check_elements(const char* op, const Tensor& x, int axis, const Tensor& index) {
   detail::check_operands(op, std::array{&x}, Types::all);
   check_index_type(op, index);
@@ -51,6 +51,22 @@ int check_elements(const char* op, const Tensor& x, int axis, const Tensor& inde
         index.shape(), x.shape(), axis);
   check_index(op, index, x.shape()[axis], axis);
   return axis;
+}
+
+/// Same for scatter and scatter_add.
+int check_elements(const char* op, const Tensor& x, int axis, const Tensor& index, const Tensor& source) {
+  detail::check_operands(op, std::array{&x, &source}, Types::all, {"x", "source"});
+  axis = check_elements(op, x, axis, index);
+  check(source.shape() == index.shape(), "{}: source has shape {}, index has {}; they must be equal", op,
+        source.shape(), index.shape());
+  return axis;
+}
+
+Tensor copy_of(const Tensor& x) {
+  Tensor copy = Access::allocate(x.shape(), x.dtype());
+  std::memcpy(Access::mutable_data<std::byte>(copy), Access::data<std::byte>(x),
+              static_cast<std::size_t>(x.numel()) * size_of(x.dtype()));
+  return copy;
 }
 
 }  // namespace
@@ -65,13 +81,8 @@ Tensor gather(const Tensor& x, int axis, const Tensor& index) {
 }
 
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source) {
-  detail::check_operands("scatter_add", std::array{&x, &source}, Types::all, {"x", "source"});
-  axis = check_elements("scatter_add", x, axis, index);
-  check(source.shape() == index.shape(), "scatter_add: source has shape {}, index has {}; they must be equal",
-        source.shape(), index.shape());
-  Tensor y = Access::allocate(x.shape(), x.dtype());
-  std::memcpy(Access::mutable_data<std::byte>(y), Access::data<std::byte>(x),
-              static_cast<std::size_t>(x.numel()) * size_of(x.dtype()));
+  axis = check_elements("scatter_add", x, axis, index, source);
+  Tensor y = copy_of(x);
   kernels::scatter_add(source, axis, index, y);
   return record("scatter_add", std::move(y), wrt(x, [](const Tensor& g) { return g; }),
                 wrt(source, [axis, index](const Tensor& g) { return gather(g, axis, index); }));
@@ -103,17 +114,8 @@ Tensor index_select(const Tensor& x, int axis, const Tensor& index) {
 }
 
 Tensor scatter(const Tensor& x, int axis, const Tensor& index, const Tensor& source) {
-  detail::check_operands("scatter", std::array{&x, &source}, Types::all);
-  axis = check_elements("scatter", x, axis, index);
-  check(source.shape() == index.shape(), "scatter: source has shape {}, index has {}; they must be equal",
-        source.shape(), index.shape());
-  const auto copy = [](const Tensor& from) {
-    Tensor to = Access::allocate(from.shape(), from.dtype());
-    std::memcpy(Access::mutable_data<std::byte>(to), Access::data<std::byte>(from),
-                static_cast<std::size_t>(from.numel()) * size_of(from.dtype()));
-    return to;
-  };
-  Tensor y = copy(x);
+  axis = check_elements("scatter", x, axis, index, source);
+  Tensor y = copy_of(x);
   kernels::scatter(source, axis, index, y);
   // Which elements of the source were not written over by a later one: those have a gradient.
   Tensor last;
@@ -143,14 +145,14 @@ Tensor take_along_dim(const Tensor& x, int axis, const Tensor& index) {
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   detail::check_operands("masked_fill", std::array{&x}, Types::all);
-  detail::check_operands("masked_fill", std::array{&mask}, Types::all);
+  detail::check_operands("masked_fill", std::array{&mask}, Types::all, {"mask"});
   check(broadcasts_to(mask.shape(), x.shape()), "masked_fill: mask of shape {} does not broadcast to x's, {}",
         mask.shape(), x.shape());
   return where(mask, value, x);
 }
 
 Tensor embedding(const Tensor& weight, const Tensor& index) {
-  detail::check_operands("embedding", std::array{&weight}, Types::all);
+  detail::check_operands("embedding", std::array{&weight}, Types::all, {"weight"});
   check_index_type("embedding", index);
   check(weight.rank() >= 1 && weight.rank() - 1 + index.rank() <= Shape::max_rank,
         "embedding: weight of shape {} and index of shape {} make no result of 1 to 8 axes", weight.shape(),

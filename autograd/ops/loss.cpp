@@ -4,8 +4,26 @@
 #include <wengert/autograd/elementwise.h>
 
 #include "autograd/kernels/softmax.h"
+#include "autograd/ops/loss_checks.h"
 
 namespace wengert {
+
+void detail::check_loss_inputs(const char* op, const char* input_name, const Tensor& input, const Tensor& target) {
+  check_operands(op, std::array{&input, &target}, Types::floating, {input_name, "target"});
+  check(input.shape() == target.shape(), "{}: {} is {} and target is {}; they must have the same shape", op, input_name,
+        input.shape(), target.shape());
+  check(input.numel() > 0, "{}: {} of shape {} is empty, it has no mean", op, input_name, input.shape());
+}
+
+void detail::check_label_range(const char* op, const Tensor& labels, std::int64_t classes,
+                               std::optional<std::int64_t> ignored) {
+  const auto values = labels.data<std::int64_t>();
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    check((values[row] >= 0 && values[row] < classes) || values[row] == ignored,
+          "{}: target[{}] is {}, not a label of {} classes (expected 0 to {})", op, row, values[row], classes,
+          classes - 1);
+  }
+}
 
 namespace {
 
@@ -69,10 +87,7 @@ auto mean_rule(F formula, const Tensor& input, const Tensor& target) {
 template <class Value, class InputGradient, class TargetGradient>
 Tensor mean_loss(const char* op, const char* input_name, const Tensor& input, const Tensor& target, Value value,
                  InputGradient input_gradient, TargetGradient target_gradient) {
-  detail::check_operands(op, std::array{&input, &target}, Types::floating, {input_name, "target"});
-  check(input.shape() == target.shape(), "{}: {} is {} and target is {}; they must have the same shape", op, input_name,
-        input.shape(), target.shape());
-  check(input.numel() > 0, "{}: {} of shape {} is empty, it has no mean", op, input_name, input.shape());
+  detail::check_loss_inputs(op, input_name, input, target);
   return record(op, mean_of(value, input, target), wrt(input, mean_rule(input_gradient, input, target)),
                 wrt(target, mean_rule(target_gradient, input, target)));
 }
@@ -116,7 +131,6 @@ void check_cross_entropy(const Tensor& logits, const Tensor& target) {
   detail::check_operands(op, std::array{&logits}, Types::floating, {"logits"});
   check<Error>(target.defined(), "{}: target is undefined", op);
   check(logits.rank() == 2, "{}: logits must be [N, K], got {}", op, logits.shape());
-  const std::int64_t classes = logits.dim(1);
   check(logits.numel() > 0, "{}: logits of shape {} are empty, the loss has no mean", op, logits.shape());
   if (target.dtype() != DType::int64) {
     check<DTypeError>(target.dtype() == logits.dtype(),
@@ -131,12 +145,7 @@ void check_cross_entropy(const Tensor& logits, const Tensor& target) {
   }
   check(target.shape() == Shape{logits.dim(0)}, "{}: logits are {} and target is {}; labels must have shape [{}]", op,
         logits.shape(), target.shape(), logits.dim(0));
-  const auto labels = target.data<std::int64_t>();
-  for (std::size_t row = 0; row < labels.size(); ++row) {
-    check(labels[row] >= 0 && labels[row] < classes,
-          "{}: target[{}] is {}, not a label of {} classes (expected 0 to {})", op, row, labels[row], classes,
-          classes - 1);
-  }
+  detail::check_label_range(op, target, logits.dim(1));
 }
 
 std::int64_t rows_per_chunk(std::int64_t columns) {
