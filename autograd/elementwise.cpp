@@ -34,14 +34,13 @@ void check_operands(const char* op, std::span<const Tensor* const> operands, Typ
   }
 }
 
-Shape broadcast_operands(const char* op, std::span<const Tensor* const> operands,
-                         std::initializer_list<const char*> names) {
+Shape broadcast_operands(const char* op, std::span<const Tensor* const> operands) {
   Shape shape = operands[0]->shape();
   for (const Tensor* operand : operands) {
     if (!broadcastable(shape, operand->shape())) {
       std::string list;
       for (std::size_t k = 0; k < operands.size(); ++k) {
-        list += fmt::format("{}{} is {}", k == 0 ? "" : ", ", name_of_operand(k, operands.size(), names),
+        list += fmt::format("{}{} is {}", k == 0 ? "" : ", ", name_of_operand(k, operands.size(), {}),
                             operands[k]->shape());
       }
       fail<ShapeError>("{}: the shapes do not broadcast: {} (aligned at the last axis, sizes must be equal or 1)", op,

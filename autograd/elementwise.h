@@ -114,8 +114,7 @@ void check_operands(const char* op, std::span<const Tensor* const> operands, Typ
                     std::initializer_list<const char*> names = {});
 
 /// The shape that the operands broadcast to. Throws ShapeError that lists theirs.
-Shape broadcast_operands(const char* op, std::span<const Tensor* const> operands,
-                         std::initializer_list<const char*> names = {});
+Shape broadcast_operands(const char* op, std::span<const Tensor* const> operands);
 
 /// Elements handled by one chunk of a parallel loop; a multiple of every packet's size.
 inline constexpr std::int64_t elementwise_grain = 1 << 15;
@@ -235,9 +234,8 @@ Tensor elementwise_op(const char* name, const std::array<const Tensor*, N>& inpu
                       Gradients&&... gradients) {
   check_operands(name, inputs, types);
   Shape shape = inputs[0]->shape();
-  for (std::size_t k = 1; k < N; ++k) {
-    if (!(inputs[k]->shape() == shape)) shape = broadcast_operands(name, inputs);
-  }
+  const auto differs = [&](const Tensor* input) { return !(input->shape() == shape); };
+  if (std::any_of(inputs.begin() + 1, inputs.end(), differs)) shape = broadcast_operands(name, inputs);
   Tensor result = fused<types, (N > 1)>(value, shape, inputs[0]->dtype(), inputs);
   if constexpr (sizeof...(Gradients) > 0) {
     static_assert(sizeof...(Gradients) == N, "one gradient for each input");
