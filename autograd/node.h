@@ -103,8 +103,8 @@ class Node {
   /// Larger than the ids of all inputs; grows along each thread. Backward visits nodes by descending id.
   const std::uint64_t id;
   const char* const name;
-  const Shape shape;  ///< of output 0
-  std::span<Edge> edges;  ///< one per input; set by the constructor of the derived class that stores them
+  const Shape shape;          ///< of output 0
+  std::span<Edge> edges;      ///< one per input; set by the constructor of the derived class that stores them
   HookList* hooks = nullptr;  ///< owned; see hook.h
   void add_hook(Ref<Hook> hook);
   void drop_hooks() noexcept;

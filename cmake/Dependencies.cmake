@@ -28,7 +28,12 @@ if(WENGERT_BUILD_TESTS)
     GIT_TAG f8d7d77c06936315286eb55f8de22cd23c188571 # 1.14.0
     SYSTEM
     FIND_PACKAGE_ARGS 1.11)
-  list(APPEND fetched GTest)
+  FetchContent_Declare(rapidcheck
+    GIT_REPOSITORY https://github.com/emil-e/rapidcheck.git
+    GIT_TAG ff6af6fc683159deb51c543b065eba14dfcf329b
+    SYSTEM
+    FIND_PACKAGE_ARGS)
+  list(APPEND fetched GTest rapidcheck)
 endif()
 
 if(WENGERT_BUILD_BENCHMARKS)

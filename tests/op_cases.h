@@ -2,13 +2,15 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include <wengert/autograd/ops.h>
 
 /// \file
-/// One table of cases drives the tests of all ops (op_cases_test.cpp). A new op gets a row in op_cases.cpp, or several.
+/// One table of cases drives the tests of all ops (op_cases_test.cpp, op_properties_test.cpp). A new op gets a row in
+/// the file of its family in op_cases/, or several.
 
 namespace wengert::test {
 
@@ -60,6 +62,8 @@ inline Input index_below(int bound, const Shape& shape) {
   return {.shape = shape, .kind = Input::Kind::index, .low = 0, .high = static_cast<double>(bound)};
 }
 
+class Draw;
+
 /// A row of the table. What it says is checked in float64 and float32.
 struct OpCase {
   /// As declared in ops.h: "tanh", "operator+". Every declared function needs as many rows as it has overloads.
@@ -69,15 +73,19 @@ struct OpCase {
   std::vector<Input> inputs = {};
 
   /// One of the three: the op applied to the inputs.
-  Tensor (*f)(const Inputs& inputs) = nullptr;
+  std::function<Tensor(const Inputs& inputs)> f = nullptr;
   Tensor (*unary)(const Tensor& x) = nullptr;
   Tensor (*binary)(const Tensor& a, const Tensor& b) = nullptr;
 
   /// At most one of the three: what is expected, element by element (the inputs broadcast) or as a whole. Without any,
   /// values are checked in the op's own test file.
-  Array (*reference)(const Arrays& inputs) = nullptr;
+  std::function<Array(const Arrays& inputs)> reference = nullptr;
   double (*unary_reference)(double x) = nullptr;
   double (*binary_reference)(double a, double b) = nullptr;
+
+  /// Turns the row into one like it, drawn at random: gives the inputs other shapes, and `f` and the reference other
+  /// options. Every op has a row with this; such a row's reference does not depend on the shapes that it began with.
+  std::function<void(Draw& draw, OpCase& row)> vary = nullptr;
 
   /// False: the result never requires a gradient. Else gradients of order 1 and 2 are checked.
   bool gradient = true;

@@ -1,5 +1,3 @@
-#include "tests/op_cases.h"
-
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -17,6 +15,8 @@
 #include <wengert/autograd/gradcheck.h>
 #include <wengert/autograd/parallel.h>
 #include <wengert/autograd/tape.h>
+
+#include "tests/op_checks.h"
 
 namespace wengert::test {
 namespace {
@@ -133,19 +133,6 @@ TEST(OpTable, HasOneRowOfEachTitle) {
 // ---------------------------------------------------------------------------------------------------------------------
 // What holds for every row. Each test runs all rows of one op that it applies to.
 
-using Property = bool (*)(const OpCase&);
-
-/// Ops with such a row.
-std::vector<std::string> ops_with(Property property) {
-  std::vector<std::string> names;
-  for (const OpCase& op_case : op_cases()) {
-    if (property(op_case)) names.push_back(op_case.name);
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
-
 /// Calls `f` with the rows of one op that have a property.
 template <class F>
 void for_rows(const std::string& name, Property property, F f) {
@@ -156,42 +143,9 @@ void for_rows(const std::string& name, Property property, F f) {
   }
 }
 
-std::string identifier(const testing::TestParamInfo<std::string>& info) {
-  static const std::map<std::string, std::string> operators{
-      {"operator+", "plus"},   {"operator-", "minus"},       {"operator*", "times"},   {"operator/", "divided_by"},
-      {"operator<", "less"},   {"operator<=", "less_equal"}, {"operator>", "greater"}, {"operator>=", "greater_equal"},
-      {"operator==", "equal"}, {"operator!=", "not_equal"}};
-  const auto found = operators.find(info.param);
-  return found == operators.end() ? info.param : found->second;
-}
-
 void expect_close(const Array& actual, const Array& expected, double tolerance, const std::string& what) {
-  ASSERT_EQ(actual.shape, expected.shape) << what;
-  for (std::size_t i = 0; i < expected.data.size(); ++i) {
-    const double error = std::abs(actual.data[i] - expected.data[i]);
-    ASSERT_TRUE(error <= tolerance * (1 + std::abs(expected.data[i])))
-        << what << ": element " << i << " is " << actual.data[i] << ", expected " << expected.data[i];
-  }
-}
-
-/// A gradient to start backward from: numbers of size 1 in the output's dtype.
-Tensor upstream_for(const Tensor& output) {
-  std::mt19937_64 engine(1);
-  std::vector<float> values(static_cast<std::size_t>(output.numel()));
-  for (float& value : values) value = static_cast<float>(engine() >> 40) * 0x1p-23F - 1;
-  return from_vector(values, output.shape()).to(output.dtype());
-}
-
-std::vector<Tensor> differentiable(const Inputs& inputs) {
-  std::vector<Tensor> result;
-  std::copy_if(inputs.begin(), inputs.end(), std::back_inserter(result),
-               [](const Tensor& input) { return input.requires_grad(); });
-  return result;
-}
-
-std::vector<Tensor> gradients_of(const Tensor& output, const Inputs& inputs, bool create_graph = false) {
-  return grad({output}, differentiable(inputs),
-              {.grad_outputs = {upstream_for(output)}, .create_graph = create_graph, .retain_graph = true});
+  const std::string wrong = difference(actual, expected, tolerance);
+  ASSERT_TRUE(wrong.empty()) << what << ": " << wrong;
 }
 
 bool any(const OpCase& /*op_case*/) { return true; }

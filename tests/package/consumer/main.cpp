@@ -1,5 +1,6 @@
 // A user's program in small: it needs the public headers, the library and what the library links.
 #include <fmt/core.h>
+
 #include <wengert/wengert.h>
 
 int main() {
