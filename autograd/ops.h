@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -421,28 +422,43 @@ enum class MatrixNorm : std::uint8_t { frobenius, one, infinity, spectral, nucle
 Tensor matrix_norm(const Tensor& x, MatrixNorm kind = MatrixNorm::frobenius);
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Convolution and pooling.
+// Convolution.
 
-/// How far an image is padded with zeros before a kernel slides over it.
+/// How far an image is padded before a kernel slides over it.
 class Padding {
  public:
   enum class Mode : std::uint8_t { valid, same, full, number };
   static const Padding valid;  ///< none: the kernel stays inside the image
-  /// ceil(size / stride) positions. An odd zero goes behind the image, or before it in convolve2d: with stride 1 that
-  /// centres the result as SciPy does.
+  /// ceil(size / stride) positions. An odd element goes behind the image, or before it in convolve2d: with stride 1
+  /// that centres the result as SciPy does.
   static const Padding same;
   static const Padding full;  ///< every position where kernel and image overlap
 
-  constexpr Padding(std::int64_t number) : Padding(number, number) {}  // NOLINT(google-explicit-constructor)
-  constexpr Padding(std::int64_t above_and_below, std::int64_t left_and_right)
-      : mode(Mode::number), rows(above_and_below), columns(left_and_right) {}
+  /// As many on every side.
+  constexpr Padding(std::int64_t number) : mode(Mode::number) {  // NOLINT(google-explicit-constructor)
+    before.fill(number);
+    after.fill(number);
+  }
+  /// As many before as after, for rows and columns, or for depth, rows and columns.
+  constexpr Padding(std::int64_t rows, std::int64_t columns) : Padding({0, rows, columns}, {0, rows, columns}, 2) {}
+  constexpr Padding(std::int64_t depth, std::int64_t rows, std::int64_t columns)
+      : Padding({depth, rows, columns}, {depth, rows, columns}, 3) {}
+  /// Numbers of their own for each side, left and right, or above, below, left and right.
+  static constexpr Padding sides(std::int64_t left, std::int64_t right) { return {{0, 0, left}, {0, 0, right}, 1}; }
+  static constexpr Padding sides(std::int64_t above, std::int64_t below, std::int64_t left, std::int64_t right) {
+    return {{0, above, left}, {0, below, right}, 2};
+  }
 
   Mode mode;
-  std::int64_t rows = 0;
-  std::int64_t columns = 0;
+  /// Of depth, rows and columns; an image with fewer axes has the last ones.
+  std::array<std::int64_t, 3> before{};
+  std::array<std::int64_t, 3> after{};
+  int axes = 0;  ///< for how many axes numbers were given; 0: for any
 
  private:
   constexpr explicit Padding(Mode kind) : mode(kind) {}
+  constexpr Padding(const std::array<std::int64_t, 3>& front, const std::array<std::int64_t, 3>& back, int count)
+      : mode(Mode::number), before(front), after(back), axes(count) {}
 };
 inline constexpr Padding Padding::valid{Padding::Mode::valid};
 inline constexpr Padding Padding::same{Padding::Mode::same};
@@ -456,37 +472,266 @@ struct Size2d {
   std::int64_t columns;
 };
 
+/// A size for depth, rows and columns; one number means all three.
+struct Size3d {
+  constexpr Size3d(std::int64_t all) : depth(all), rows(all), columns(all) {}  // NOLINT(google-explicit-constructor)
+  constexpr Size3d(std::int64_t slices, std::int64_t vertical, std::int64_t horizontal)
+      : depth(slices), rows(vertical), columns(horizontal) {}
+  std::int64_t depth;
+  std::int64_t rows;
+  std::int64_t columns;
+};
+
+/// How a correlation is computed; the results differ by rounding only.
+enum class ConvMethod : std::uint8_t {
+  automatic,  ///< what should be fastest
+  direct,     ///< by its definition, as a matrix product
+  separable,  ///< as a column, then a row; throws Error unless every channel's kernel is of rank one to working
+              ///< precision
+  fft,        ///< as a product of Fourier transforms
+};
+
+struct Conv1dOptions {
+  std::int64_t stride = 1;
+  Padding padding = Padding::valid;
+  std::int64_t dilation = 1;
+  std::int64_t groups = 1;
+  PadMode pad_mode = PadMode::constant;
+};
+
 struct ConvOptions {
   Size2d stride = 1;
   Padding padding = Padding::valid;
   Size2d dilation = 1;
+  /// Channels in and out fall into so many groups, in order, each correlated by itself; as many as channels: depthwise.
+  std::int64_t groups = 1;
+  PadMode pad_mode = PadMode::constant;  ///< what padding consists of: zeros, or the image's own elements
+  ConvMethod method = ConvMethod::automatic;
 };
 
+struct Conv3dOptions {
+  Size3d stride = 1;
+  Padding padding = Padding::valid;
+  Size3d dilation = 1;
+  std::int64_t groups = 1;
+  PadMode pad_mode = PadMode::constant;
+};
+
+/// Cross-correlation of signals, as correlate2d. x: [N, C, L], kernel: [O, C / groups, K], bias: [O] or undefined ->
+/// [N, O, OL]; or x: [L], kernel: [K] -> [OL].
+Tensor correlate1d(const Tensor& x, const Tensor& kernel, const Conv1dOptions& options = {}, const Tensor& bias = {});
 /// Cross-correlation, as convolutional layers do.
 /// - Images: x: [H, W], kernel: [KH, KW] -> [OH, OW]; no bias.
-/// - Batches: x: [N, C, H, W], kernel: [O, C, KH, KW], bias: [O] or undefined -> [N, O, OH, OW].
+/// - Batches: x: [N, C, H, W], kernel: [O, C / groups, KH, KW], bias: [O] or undefined -> [N, O, OH, OW].
 /// Throws ShapeError if the kernel exceeds the padded image.
 Tensor correlate2d(const Tensor& x, const Tensor& kernel, const ConvOptions& options = {}, const Tensor& bias = {});
-/// The same with the kernel flipped in both image axes.
+/// Cross-correlation of volumes. x: [N, C, D, H, W], kernel: [O, C / groups, KD, KH, KW], bias: [O] or undefined ->
+/// [N, O, OD, OH, OW]; or x: [D, H, W], kernel: [KD, KH, KW] -> [OD, OH, OW].
+Tensor correlate3d(const Tensor& x, const Tensor& kernel, const Conv3dOptions& options = {}, const Tensor& bias = {});
+/// correlate2d with the kernel flipped in both image axes.
 Tensor convolve2d(const Tensor& x, const Tensor& kernel, const ConvOptions& options = {}, const Tensor& bias = {});
 /// Gradient of correlate2d with respect to x of shape `x_shape` ([N, C, H, W]), as an op: its own gradients are
-/// correlate2d and correlate2d_kernel_gradient. Also known as transposed convolution.
+/// correlate2d and correlate2d_kernel_gradient. `pad_mode` must be constant; `method` plays no part.
 Tensor correlate2d_input_gradient(const Tensor& g, const Tensor& kernel, const Shape& x_shape,
                                   const ConvOptions& options);
-/// Gradient of correlate2d with respect to a kernel of shape `kernel_shape` ([O, C, KH, KW]), as an op.
+/// Gradient of correlate2d with respect to a kernel of shape `kernel_shape` ([O, C / groups, KH, KW]), as an op.
 Tensor correlate2d_kernel_gradient(const Tensor& x, const Tensor& g, const Shape& kernel_shape,
                                    const ConvOptions& options);
 
-struct PoolOptions {
-  std::optional<Size2d> stride = {};  ///< the kernel's size if not given
-  Size2d padding = 0;                 ///< at most half the kernel
+struct ConvTranspose1dOptions {
+  std::int64_t stride = 1;
+  Padding padding = Padding::valid;
+  std::int64_t output_padding = 0;
+  std::int64_t dilation = 1;
+  std::int64_t groups = 1;
 };
 
-/// Largest value of each window of x: [N, C, H, W] (or [H, W]); padding never wins. The first of equal maxima gets the
-/// gradient. NaN wins.
+struct ConvTransposeOptions {
+  Size2d stride = 1;
+  /// What the correlation that this is the gradient of pads: cut off the result. `same` gives size * stride positions.
+  Padding padding = Padding::valid;
+  /// Rows and columns added behind, which a strided correlation would not have reached; less than the stride or the
+  /// dilation.
+  Size2d output_padding = 0;
+  Size2d dilation = 1;
+  std::int64_t groups = 1;
+};
+
+struct ConvTranspose3dOptions {
+  Size3d stride = 1;
+  Padding padding = Padding::valid;
+  Size3d output_padding = 0;
+  Size3d dilation = 1;
+  std::int64_t groups = 1;
+};
+
+/// Transposed convolution: what correlate1d, 2d, 3d do to a gradient on its way back, as a layer of its own (Dumoulin
+/// and Visin, A guide to convolution arithmetic for deep learning, 2016). A position of x adds the kernel, times its
+/// value, to the result. x: [N, C, H, W], kernel: [C, O / groups, KH, KW], bias: [O] or undefined -> [N, O, OH, OW]
+/// with OH = (H - 1) stride + (KH - 1) dilation + 1 + output_padding - padding on both sides; likewise in one and three
+/// axes.
+Tensor conv_transpose1d(const Tensor& x, const Tensor& kernel, const ConvTranspose1dOptions& options = {},
+                        const Tensor& bias = {});
+Tensor conv_transpose2d(const Tensor& x, const Tensor& kernel, const ConvTransposeOptions& options = {},
+                        const Tensor& bias = {});
+Tensor conv_transpose3d(const Tensor& x, const Tensor& kernel, const ConvTranspose3dOptions& options = {},
+                        const Tensor& bias = {});
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Pooling and resizing. x: [N, C, ...] with one, two or three image axes, or the image axes alone.
+
+struct Pool1dOptions {
+  std::optional<std::int64_t> stride = {};
+  Padding padding = Padding::valid;
+  std::int64_t dilation = 1;
+  bool ceil_mode = false;
+  bool count_include_pad = true;
+};
+
+struct PoolOptions {
+  std::optional<Size2d> stride = {};  ///< the kernel's size if not given
+  Padding padding = Padding::valid;   ///< at most half the kernel; `full` is not possible
+  Size2d dilation = 1;                ///< of maxpool; avgpool throws unless it is 1
+  bool ceil_mode = false;             ///< one more window where the last one would leave a part of the image out
+  bool count_include_pad = true;      ///< of avgpool: padding counts as zeros, else the mean is of what is there
+};
+
+struct Pool3dOptions {
+  std::optional<Size3d> stride = {};
+  Padding padding = Padding::valid;
+  Size3d dilation = 1;
+  bool ceil_mode = false;
+  bool count_include_pad = true;
+};
+
+/// Largest value of each window; padding never wins. The first of equal maxima gets the gradient. NaN wins.
+Tensor maxpool1d(const Tensor& x, std::int64_t kernel, const Pool1dOptions& options = {});
 Tensor maxpool2d(const Tensor& x, Size2d kernel, const PoolOptions& options = {});
-/// Mean of each window; padding counts as zeros.
+Tensor maxpool3d(const Tensor& x, Size3d kernel, const Pool3dOptions& options = {});
+/// The same with the place of each maximum in its channel, row-major: [N, C, OH, OW] int64.
+ValuesAndIndices maxpool1d_with_index(const Tensor& x, std::int64_t kernel, const Pool1dOptions& options = {});
+ValuesAndIndices maxpool2d_with_index(const Tensor& x, Size2d kernel, const PoolOptions& options = {});
+/// x: [N, C, H, W] at the places in [N, C, size.rows, size.columns] that `index` of maxpool2d_with_index names, 0
+/// elsewhere; of values at one place the last one counts, and has the gradient. Throws ShapeError naming a place out of
+/// range.
+Tensor maxunpool2d(const Tensor& x, const Tensor& index, Size2d size);
+/// Mean of each window.
+Tensor avgpool1d(const Tensor& x, std::int64_t kernel, const Pool1dOptions& options = {});
 Tensor avgpool2d(const Tensor& x, Size2d kernel, const PoolOptions& options = {});
+Tensor avgpool3d(const Tensor& x, Size3d kernel, const Pool3dOptions& options = {});
+/// Windows such that the result has `size` positions: window i goes from floor(i in / out) to ceil((i + 1) in / out).
+Tensor adaptive_maxpool1d(const Tensor& x, std::int64_t size);
+Tensor adaptive_maxpool2d(const Tensor& x, Size2d size);
+Tensor adaptive_avgpool1d(const Tensor& x, std::int64_t size);
+Tensor adaptive_avgpool2d(const Tensor& x, Size2d size);
+/// x: [N, C, ...] -> [N, C, 1, ...]. Of the maximum, ties share the gradient evenly, as in max.
+Tensor global_maxpool(const Tensor& x);
+Tensor global_avgpool(const Tensor& x);
+
+enum class InterpolateMode : std::uint8_t { nearest, bilinear };
+struct InterpolateOptions {
+  InterpolateMode mode = InterpolateMode::nearest;
+  bool align_corners =
+      false;  ///< bilinear: the corner elements lie on each other, else the corners of their squares do
+};
+/// x: [N, C, H, W] or [H, W] resized to size.rows x size.columns. Position i of the result is at (i + 1/2) in / out -
+/// 1/2 (bilinear, clipped to the image), or is element floor(i in / out) (nearest).
+Tensor interpolate(const Tensor& x, Size2d size, const InterpolateOptions& options = {});
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Normalisation: (x - mean) / sqrt(variance + epsilon), the variance being the mean square of the deviations, then
+// weight x + bias, either of which may be undefined (1 and 0).
+
+/// Means and variances of the channels, [C] each, that training follows and evaluation uses. They carry no gradient.
+struct RunningStatistics {
+  Tensor mean;      ///< zeros at first
+  Tensor variance;  ///< ones at first
+};
+
+struct BatchNormOptions {
+  bool training = true;
+  double momentum = 0.1;  ///< running = (1 - momentum) running + momentum batch's; the variance's with correction 1
+  double epsilon = 1e-5;
+};
+
+/// x: [N, C, ...], weight, bias: [C]. In training each channel's statistics are those of the batch, and `running` moves
+/// towards them (Ioffe and Szegedy, 2015); else they are `running`. Throws ShapeError if a channel of a training batch
+/// has fewer than two elements.
+Tensor batch_norm(const Tensor& x, RunningStatistics& running, const Tensor& weight = {}, const Tensor& bias = {},
+                  const BatchNormOptions& options = {});
+
+struct LayerNormOptions {
+  int axes = 1;  ///< how many trailing axes are normalised together
+  double epsilon = 1e-5;
+};
+/// Over the last axes of each sample, whose shape weight and bias have (Ba, Kiros and Hinton, 2016).
+Tensor layer_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {},
+                  const LayerNormOptions& options = {});
+/// x / sqrt(mean(x^2) + epsilon) weight over the last axes (Zhang and Sennrich, 2019).
+Tensor rms_norm(const Tensor& x, const Tensor& weight = {}, const LayerNormOptions& options = {.epsilon = 1e-6});
+/// x: [N, C, ...]: the channels of a sample in `groups` of neighbours, each normalised together; weight, bias: [C] (Wu
+/// and He, 2018). Throws ShapeError unless groups divides C.
+Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight = {}, const Tensor& bias = {},
+                  double epsilon = 1e-5);
+/// x: [N, C, ...]: each channel of each sample by itself; weight, bias: [C] (Ulyanov et al., 2016).
+Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double epsilon = 1e-5);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Sequences.
+
+struct AttentionOptions {
+  Tensor mask = {};     ///< broadcasts to [..., L, S], of any dtype: keys where it is 0 are not looked at
+  Tensor bias = {};     ///< broadcasts to [..., L, S], of query's dtype: added to the scores; may need a gradient
+  bool causal = false;  ///< query i does not look at keys behind i
+  std::optional<double> scale = {};  ///< of the scores; 1 / sqrt(E) if not given
+  double dropout = 0;                ///< probability with which a weight is dropped
+};
+/// softmax(query key^T scale + bias) value (Vaswani et al., 2017). query: [..., L, E], key: [..., S, E], value: [...,
+/// S, V]
+/// -> [..., L, V]; leading axes broadcast. A query that may look at no key gives zeros.
+Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
+                                    const AttentionOptions& options = {}, Generator& generator = default_generator());
+
+/// The weights of a recurrent cell with H units and G gates, one below the other.
+struct CellWeights {
+  Tensor input;        ///< [G H, I]; undefined: x is [N, G H], the product that they would give
+  Tensor hidden;       ///< [G H, H]
+  Tensor input_bias;   ///< [G H], or undefined
+  Tensor hidden_bias;  ///< [G H], or undefined
+};
+
+enum class RnnActivation : std::uint8_t { tanh, relu };
+/// One step of an Elman network: activation(W x + b + R h + c) from input W, input bias b, hidden R and hidden bias c.
+/// x: [N, I], h: [N, H] -> [N, H].
+Tensor rnn_cell(const Tensor& x, const Tensor& h, const CellWeights& weights,
+                RnnActivation activation = RnnActivation::tanh);
+
+struct LstmState {
+  Tensor h;  ///< [N, H], what the cell shows
+  Tensor c;  ///< [N, H], what it remembers
+};
+/// One step of a long short-term memory (Hochreiter and Schmidhuber, 1997; with forget gate, Gers et al., 2000): with
+/// the gates i, f, g, o = the rows of W x + b + R h + c in this order, c' = sigmoid(f) c + sigmoid(i) tanh(g) and h' =
+/// sigmoid(o) tanh(c').
+LstmState lstm_cell(const Tensor& x, const LstmState& state, const CellWeights& weights);
+
+struct GruOptions {
+  bool reset_after = true;  ///< the reset gate acts on R h + c; else on h before the product (Cho et al., 2014)
+};
+/// One step of a gated recurrent unit: with the gates r, z, n in this order, r = sigmoid(..), z = sigmoid(..), n =
+/// tanh(W x + b + r (R h + c)) and h' = (1 - z) n + z h. x: [N, I], h: [N, H] -> [N, H].
+Tensor gru_cell(const Tensor& x, const Tensor& h, const CellWeights& weights, const GruOptions& options = {});
+
+struct CtcOptions {
+  std::int64_t blank = 0;
+  bool zero_infinity = false;  ///< a sample that no alignment can spell counts 0, not infinity
+};
+/// Connectionist temporal classification (Graves et al., 2006): the mean over samples of -log p(target) / max(target's
+/// length, 1), p summing over all alignments. log_probabilities: [T, N, K]; target: [N, S] int64; lengths of inputs and
+/// of targets: [N] int64 (at most T and S; elements behind are not read). Throws ShapeError naming a label or a length
+/// out of range.
+Tensor ctc_loss(const Tensor& log_probabilities, const Tensor& target, const Tensor& input_lengths,
+                const Tensor& target_lengths, const CtcOptions& options = {});
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Softmax and losses. Losses are means over all elements or samples, as a scalar.
@@ -534,12 +779,26 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis = -1, double
 Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin = 1);
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Random numbers (float32 and float64; no gradient but dropout's).
+// Random numbers. Numbers of the counter-based generator: the same for any number of threads.
 
-/// Uniform in [0, 1).
+/// Uniform in [0, 1). No gradient, as in all but dropout and normal.
 Tensor rand(const Shape& shape, DType dtype = float32, Generator& generator = default_generator());
 /// Standard normal.
 Tensor randn(const Shape& shape, DType dtype = float32, Generator& generator = default_generator());
+/// Integers from low to high - 1, all equally likely, int64. Throws Error unless low < high.
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator = default_generator());
+/// 0 to n - 1 in random order, int64. Throws Error if n < 0.
+Tensor randperm(std::int64_t n, Generator& generator = default_generator());
+/// 1 with the probability that each element gives, else 0. Throws Error naming one outside [0, 1].
+Tensor bernoulli(const Tensor& probabilities, Generator& generator = default_generator());
+/// Indices drawn with probabilities in proportion to the last axis of weights: [..., K] -> [..., count] int64; without
+/// replacement no index twice. Throws Error naming a row whose weights are negative, not finite, or too few that are
+/// not 0.
+Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement = false,
+                   Generator& generator = default_generator());
+/// mean + deviation e with standard normal e: gradients reach mean and deviation (Kingma and Welling, 2014).
+/// Broadcasts. Throws Error naming a deviation below 0.
+Tensor normal(const Tensor& mean, const Tensor& deviation, Generator& generator = default_generator());
 /// 0 with probability p, else x / (1 - p); x itself if not `training`. 0 <= p < 1.
 Tensor dropout(const Tensor& x, double p, bool training = true, Generator& generator = default_generator());
 

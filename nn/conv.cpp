@@ -22,8 +22,10 @@ Conv2d::Conv2d(std::int64_t in, std::int64_t out, Size2d kernel, const Conv2dOpt
   check_positive("kernel", kernel);
   check_positive("stride", options.stride);
   check_positive("dilation", options.dilation);
-  check<Error>(options.padding.rows >= 0 && options.padding.columns >= 0,
-               "Conv2d: padding must not be negative, got {}", detail::describe(options.padding));
+  for (const auto& padding : {options.padding.before, options.padding.after}) {
+    check<Error>(padding[1] >= 0 && padding[2] >= 0, "Conv2d: padding must not be negative, got {}",
+                 detail::describe(options.padding));
+  }
   weight = Parameter(options.init(Shape{out, in, kernel.rows, kernel.columns}, options.dtype));
   bias = detail::make_bias(options.bias, out, in * kernel.rows * kernel.columns, options.bias_init, options.dtype);
 }

@@ -12,10 +12,12 @@ void check_options(const char* layer, Size2d kernel, const PoolOptions& options)
                detail::describe(kernel));
   check<Error>(stride.rows > 0 && stride.columns > 0, "{}: stride must be at least 1, got {}", layer,
                detail::describe(stride));
-  check<Error>(options.padding.rows >= 0 && options.padding.columns >= 0 && 2 * options.padding.rows <= kernel.rows &&
-                   2 * options.padding.columns <= kernel.columns,
-               "{}: padding must be from 0 to half the kernel, got {} for kernel {}", layer,
-               detail::describe(options.padding), detail::describe(kernel));
+  for (const auto& padding : {options.padding.before, options.padding.after}) {
+    check<Error>(
+        padding[1] >= 0 && padding[2] >= 0 && 2 * padding[1] <= kernel.rows && 2 * padding[2] <= kernel.columns,
+        "{}: padding must be from 0 to half the kernel, got {} for kernel {}", layer, detail::describe(options.padding),
+        detail::describe(kernel));
+  }
 }
 
 void check_images(const Tensor& x) {
@@ -25,7 +27,7 @@ void check_images(const Tensor& x) {
 std::string describe_pool(Size2d kernel, const PoolOptions& options) {
   std::string text = detail::describe(kernel);
   if (options.stride) text += ", stride " + detail::describe(*options.stride);
-  if (const std::string padding = detail::describe(options.padding); padding != "0") text += ", padding " + padding;
+  if (options.padding.mode != Padding::Mode::valid) text += ", padding " + detail::describe(options.padding);
   return text;
 }
 

@@ -44,7 +44,7 @@ std::vector<Case> cases() {
 template <class F>
 Tensor over_windows(const Tensor& x, const Case& c, F f) {
   const Size2d stride = c.options.stride.value_or(c.kernel);
-  const Size2d padding = c.options.padding;
+  const Size2d padding(c.options.padding.before[1], c.options.padding.before[2]);
   const std::int64_t height = x.dim(-2);
   const std::int64_t width = x.dim(-1);
   const std::int64_t rows = (height + 2 * padding.rows - c.kernel.rows) / stride.rows + 1;

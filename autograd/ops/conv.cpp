@@ -56,9 +56,9 @@ ConvSizes resolve(const char* op, const Shape& x, const Shape& kernel, const Con
   const Padding& padding = options.padding;
   return {x[0], x[1], kernel[0],
           resolve_axis(op, "rows", x[2], kernel[2], options.stride.rows, options.dilation.rows, padding.mode,
-                       padding.rows, kind),
+                       padding.before[1], kind),
           resolve_axis(op, "columns", x[3], kernel[3], options.stride.columns, options.dilation.columns, padding.mode,
-                       padding.columns, kind)};
+                       padding.before[2], kind)};
 }
 
 Shape x_shape(const ConvSizes& sizes) { return {sizes.images, sizes.in_channels, sizes.rows.size, sizes.columns.size}; }

@@ -34,8 +34,8 @@ PoolSizes resolve(const char* op, const Tensor& x, Size2d kernel, const PoolOpti
   const Size2d stride = options.stride.value_or(kernel);
   const PoolSizes sizes{
       x.shape().numel(0, x.rank() - 2),
-      resolve_axis(op, "rows", x.dim(-2), kernel.rows, stride.rows, options.padding.rows),
-      resolve_axis(op, "columns", x.dim(-1), kernel.columns, stride.columns, options.padding.columns)};
+      resolve_axis(op, "rows", x.dim(-2), kernel.rows, stride.rows, options.padding.before[1]),
+      resolve_axis(op, "columns", x.dim(-1), kernel.columns, stride.columns, options.padding.before[2])};
   check(sizes.image() <= std::numeric_limits<Pixel>::max(), "{}: x has {} pixels in a channel, more than {}", op,
         sizes.image(), std::numeric_limits<Pixel>::max());
   return sizes;

@@ -15,7 +15,10 @@ std::string detail::describe(const Padding& padding) {
     case Padding::Mode::full: return "full";
     case Padding::Mode::number: break;
   }
-  return describe(Size2d(padding.rows, padding.columns));
+  const Size2d before(padding.before[1], padding.before[2]);
+  const Size2d after(padding.after[1], padding.after[2]);
+  if (padding.before == padding.after) return describe(before);
+  return fmt::format("{} before, {} after", describe(before), describe(after));
 }
 
 }  // namespace wengert::nn
