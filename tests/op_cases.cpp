@@ -91,6 +91,8 @@ const std::vector<OpCase>& op_cases() {
     add_shape_ops(rows);
     add_index_ops(rows);
     add_more_shape_ops(rows);
+    add_parts_and_repeats(rows);
+    add_triangles_and_diagonals(rows);
     add_more_index_ops(rows);
     add_products(rows);
     add_contractions(rows);

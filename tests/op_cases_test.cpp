@@ -4,6 +4,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <random>
 #include <regex>
@@ -43,6 +45,11 @@ std::map<std::string, int> declared_functions(const std::string& header) {
   std::map<std::string, int> functions;
   std::string declaration;
   int depth = 0;
+  // Braces inside parentheses are those of a default argument.
+  const auto in_parameters = [&] {
+    return std::count(declaration.begin(), declaration.end(), '(') >
+           std::count(declaration.begin(), declaration.end(), ')');
+  };
   const auto end_declaration = [&] {
     const std::string name = declared_name(declaration);
     if (!name.empty()) ++functions[name];
@@ -54,7 +61,8 @@ std::map<std::string, int> declared_functions(const std::string& header) {
       if (depth == 1) declaration.clear();  // "namespace wengert"
     } else if (c == '}') {
       --depth;
-      if (depth == 1 && declaration.find('(') != std::string::npos) end_declaration();  // a body
+      const bool body = declaration.find('(') != std::string::npos && !in_parameters();
+      if (depth == 1 && body) end_declaration();
     } else if (depth == 1 && c == ';') {
       end_declaration();
     } else if (depth == 1) {
@@ -97,13 +105,14 @@ Tensor operator<=(const Tensor& a,
                   const Tensor& b = {});
 Tensor pow(const Tensor& x, double y = f(3)); Tensor pow(const Tensor& x);
 std::vector<Tensor> split(const Tensor& x);
+Tensor drop(const Tensor& x = {}, const Options& options = {.p = f(3)}, Generator& generator = default_generator());
 inline Tensor twice(const Tensor& x) { return add(x, x); }
 template <class F>
 Tensor map(const Tensor& x, F f);
 }  // namespace wengert
 )");
-  const std::map<std::string, int> expected{{"operator+", 1}, {"operator<=", 1}, {"pow", 2},
-                                            {"split", 1},     {"twice", 1},      {"map", 1}};
+  const std::map<std::string, int> expected{{"operator+", 1}, {"operator<=", 1}, {"pow", 2}, {"split", 1},
+                                            {"drop", 1},      {"twice", 1},      {"map", 1}};
   EXPECT_EQ(functions, expected);
 }
 
@@ -382,11 +391,25 @@ class ThreadCount {
   int before_;
 };
 
-/// The output's and the gradients' bytes.
+/// The gradients of the inputs from `upstream_for` each of the tensors that need one; none if no tensor does.
+std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& tensors, const Inputs& inputs) {
+  const std::vector<Tensor> recorded = differentiable(tensors);
+  if (recorded.empty()) return {};
+  std::vector<Tensor> upstream;
+  std::transform(recorded.begin(), recorded.end(), std::back_inserter(upstream), upstream_for);
+  return grad(recorded, differentiable(inputs), {.grad_outputs = upstream, .allow_unused = true});
+}
+
+/// The bytes of the output, of the gradients, fused and recorded, and of the gradients' gradients.
 std::vector<std::string> bits_of_everything(const OpCase& op_case, const Inputs& inputs) {
   std::vector<Tensor> results{op_case.apply(inputs)};
   if (op_case.gradient) {
-    for (const Tensor& gradient : gradients_of(results[0], inputs)) results.push_back(gradient);
+    const std::vector<Tensor> fused = gradients_of(results[0], inputs);
+    const std::vector<Tensor> recorded = gradients_of(results[0], inputs, true);
+    const std::vector<Tensor> second = gradients_of_all(recorded, inputs);
+    for (const auto& gradients : {fused, recorded, second}) {
+      std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(results), std::mem_fn(&Tensor::defined));
+    }
   }
   std::vector<std::string> bits;
   for (const Tensor& result : results) {
