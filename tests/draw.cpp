@@ -1,10 +1,15 @@
 #include "tests/draw.h"
 
+#include <algorithm>
+
 #include <rapidcheck.h>
 
 namespace wengert::test {
 
-std::int64_t Draw::integer(std::int64_t low, std::int64_t high) { return *rc::gen::inRange(low, high + 1); }
+std::int64_t Draw::integer(std::int64_t low, std::int64_t high) {
+  // All of the range in all draws; by default the first ones would come from its beginning.
+  return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange(low, high + 1));
+}
 
 Shape Draw::shape(int least_rank, int most_rank, std::int64_t least_size) {
   std::vector<std::int64_t> sizes(static_cast<std::size_t>(integer(least_rank, most_rank)));
@@ -12,10 +17,16 @@ Shape Draw::shape(int least_rank, int most_rank, std::int64_t least_size) {
   return Shape(sizes);
 }
 
-Shape Draw::shape_or_empty(int least_rank, int most_rank) {
-  const Shape result = shape(least_rank, most_rank);
-  return result.rank() > 0 && integer(0, 5) == 5 ? result.with(static_cast<int>(integer(0, result.rank() - 1)), 0)
-                                                 : result;
+Shape Draw::any_shape(int least_rank, int most_rank) {
+  Shape result = shape(least_rank, most_rank);
+  const std::int64_t kind = integer(0, 7);
+  if (result.rank() == 0 || kind < 6) return result;
+  const auto axis = static_cast<int>(integer(0, result.rank() - 1));
+  if (kind == 6) return result.with(axis, 0);
+  for (int other = 0; other < result.rank(); ++other) {
+    result = result.with(other, other == axis ? integer(6, 150) : std::min<std::int64_t>(result[other], 2));
+  }
+  return result;
 }
 
 Shape Draw::broadcasting_to(const Shape& shape) {

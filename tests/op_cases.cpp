@@ -27,7 +27,9 @@ Values random_values(const Input& input, std::int64_t count, std::mt19937_64& en
     value = input.low + (input.high - input.low) * uniform(engine);
     if (input.kind == Input::Kind::condition) value = uniform(engine) < 0.5;
     if (input.kind == Input::Kind::index) value = std::floor(value);
-    if (std::abs(value) < input.gap) value += std::copysign(input.gap, value);
+    for (const double kink : input.kinks) {
+      if (std::abs(value - kink) < input.gap) value += std::copysign(input.gap, value - kink);
+    }
   }
   return values;
 }

@@ -23,8 +23,9 @@ OpWith<int> gather_op() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape(1, 3);
+                Shape shape = draw.any_shape(1, 3);
                 const int axis = draw.axis(shape.rank());
+                if (shape[from_front(axis, shape.rank())] == 0) shape = shape.with(from_front(axis, shape.rank()), 1);
                 // As long as one likes along the axis; not larger than x elsewhere.
                 Shape index = shape;
                 for (int k = 0; k < shape.rank(); ++k) {
@@ -61,7 +62,7 @@ OpWith<int> index_select_op() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(1, 4);
+                const Shape shape = draw.any_shape(1, 4);
                 const int axis = draw.axis(shape.rank());
                 const std::int64_t size = draw.size();
                 row.inputs[0].shape = shape.with(from_front(axis, shape.rank()), size);
@@ -84,7 +85,7 @@ OpWith<std::int64_t> one_hot_op() {
           .draw =
               [](Draw& draw, OpCase& row) {
                 const std::int64_t classes = draw.size();
-                row.inputs[0] = index_below(static_cast<int>(classes), draw.shape_or_empty(0, 4));
+                row.inputs[0] = index_below(static_cast<int>(classes), draw.any_shape(0, 4));
                 return classes;
               }};
 }
@@ -155,22 +156,6 @@ Tensor apply_index(In in, const Items& items, std::index_sequence<I...>) {
   if (items.size() == sizeof...(I)) return index(in[0], {with_tensor(items[I], in)...});
   if constexpr (sizeof...(I) < 6) return apply_index(in, items, std::make_index_sequence<sizeof...(I) + 1>());
   throw std::length_error("more items than an index in the table of cases may have");
-}
-
-/// The positions that a slice visits of an axis, one after the other.
-std::vector<std::int64_t> positions_of(const Slice& slice, std::int64_t size) {
-  const auto from_either_end = [size](std::int64_t bound) { return bound < 0 ? bound + size : bound; };
-  std::vector<std::int64_t> positions;
-  if (slice.step > 0) {
-    const std::int64_t end = slice.end ? std::min(from_either_end(*slice.end), size) : size;
-    std::int64_t i = slice.begin ? std::max<std::int64_t>(from_either_end(*slice.begin), 0) : 0;
-    for (; i < end; i += slice.step) positions.push_back(i);
-  } else {
-    const std::int64_t end = slice.end ? std::max<std::int64_t>(from_either_end(*slice.end), -1) : -1;
-    std::int64_t i = slice.begin ? std::min(from_either_end(*slice.begin), size - 1) : size - 1;
-    for (; i > end; i += slice.step) positions.push_back(i);
-  }
-  return positions;
 }
 
 /// An axis and the input that names positions of it.
@@ -251,8 +236,8 @@ Item draw_item(Draw& draw, OpCase& row, std::int64_t size, const Shape& joint) {
 }
 
 Items draw_items(Draw& draw, OpCase& row) {
-  const Shape shape = draw.shape_or_empty(0, 4);
-  const Shape joint = draw.shape_or_empty(0, 2);
+  const Shape shape = draw.any_shape(0, 4);
+  const Shape joint = draw.any_shape(0, 2);
   row.inputs = {real(shape)};
   Items items;
   // All axes, or the first ones and the last ones with an ellipsis between them, or at the end.
@@ -292,7 +277,7 @@ OpWith<TakeAlong> take_along_dim_op() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape joint = draw.shape_or_empty(1, 4);
+                const Shape joint = draw.any_shape(1, 4);
                 const int rank = joint.rank();
                 const int axis = draw.axis(rank);
                 const std::int64_t size = draw.size();
@@ -318,7 +303,7 @@ OpWith<double> masked_fill_op() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                row.inputs[0].shape = draw.shape_or_empty(0, 4);
+                row.inputs[0].shape = draw.any_shape(0, 4);
                 row.inputs[1].shape = draw.broadcasting_to(row.inputs[0].shape);
                 return draw.one_of({0.0, -7.0, 0.25});
               }};
@@ -405,8 +390,8 @@ void add_more_index_ops(Table& t) {
                .vary =
                    [](Draw& draw, OpCase& row) {
                      const std::int64_t rows = draw.size();
-                     row.inputs = {real(draw.shape_or_empty(1, 3).with(0, rows)),
-                                   index_below(static_cast<int>(rows), draw.shape_or_empty(0, 3))};
+                     row.inputs = {real(draw.any_shape(1, 3).with(0, rows)),
+                                   index_below(static_cast<int>(rows), draw.any_shape(0, 3))};
                    },
                .int64 = true,
                .big = {{500, 30}, {40, 100}},

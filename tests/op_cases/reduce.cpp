@@ -4,13 +4,16 @@ namespace wengert::test {
 
 namespace {
 
-/// `f(values)` of the elements that differ only along `axes`, counted from either end; along all if there are none.
+/// Whether a reduction over `axes`, counted from either end, takes this one: all if there are none.
+bool is_reduced(const Axes& axes, int axis, int rank) { return axes.empty() || is_among(axes, axis, rank); }
+
+/// `f(values)` of the elements that differ only along axes that are reduced.
 template <class F>
 Array reduced(const Array& x, const Axes& axes, bool keepdims, F f) {
   std::vector<int> gone;
   Shape kept = x.shape;
   for (int axis = 0; axis < x.shape.rank(); ++axis) {
-    if (!axes.empty() && !is_among(axes, axis, x.shape.rank())) continue;
+    if (!is_reduced(axes, axis, x.shape.rank())) continue;
     gone.push_back(axis);
     kept = kept.with(axis, 1);
   }
@@ -21,8 +24,7 @@ Array reduced(const Array& x, const Axes& axes, bool keepdims, F f) {
 /// `shape` with 1 for the axes of size 0 that would be reduced.
 Shape with_something_to_reduce(Shape shape, const Axes& axes) {
   for (int axis = 0; axis < shape.rank(); ++axis) {
-    const bool reduced = axes.empty() || is_among(axes, axis, shape.rank());
-    if (reduced && shape[axis] == 0) shape = shape.with(axis, 1);
+    if (is_reduced(axes, axis, shape.rank()) && shape[axis] == 0) shape = shape.with(axis, 1);
   }
   return shape;
 }
@@ -45,7 +47,7 @@ OpWith<Reduced> reduction(const Reduction& r) {
           .reference = [r](From in, const Reduced& o) { return reduced(in[0], o.axes, o.keepdims, r.of_values); },
           .draw =
               [r](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(0, 4);
+                const Shape shape = draw.any_shape(0, 4);
                 const Reduced options{draw.axes(shape.rank()), draw.coin()};
                 row.inputs[0].shape = r.of_nothing ? shape : with_something_to_reduce(shape, options.axes);
                 return options;
@@ -92,14 +94,12 @@ OpWith<Deviation> deviation(Tensor (*op)(const Tensor&, const Axes&, const Devia
           },
       .draw =
           [](Draw& draw, OpCase& row) {
-            const Shape shape = draw.shape_or_empty(0, 4);
+            const Shape shape = draw.any_shape(0, 4);
             Deviation options{.axes = draw.axes(shape.rank()), .keepdims = draw.coin()};
             row.inputs[0].shape = with_something_to_reduce(shape, options.axes);
             std::int64_t count = 1;
             for (int axis = 0; axis < shape.rank(); ++axis) {
-              if (options.axes.empty() || is_among(options.axes, axis, shape.rank())) {
-                count *= row.inputs[0].shape[axis];
-              }
+              if (is_reduced(options.axes, axis, shape.rank())) count *= row.inputs[0].shape[axis];
             }
             // In halves; below the number of elements.
             options.correction = static_cast<double>(draw.integer(-1, std::min<std::int64_t>(2 * count - 1, 4))) / 2;
@@ -130,7 +130,7 @@ OpWith<Norm> vector_norm() {
           },
       .draw =
           [](Draw& draw, OpCase& row) {
-            const Shape shape = draw.shape_or_empty(0, 4);
+            const Shape shape = draw.any_shape(0, 4);
             const Norm options{draw.axes(shape.rank()), draw.coin(), draw.one_of({2.0, 1.0, 3.0, 0.75, 2.5, infinity})};
             row.inputs[0] = options.p == infinity ? of_separated_sizes(shape) : nonzero(shape);
             return options;
@@ -148,7 +148,7 @@ OpWith<OneAxis> place_of_extreme(Tensor (*op)(const Tensor&, int, bool), std::pt
       .reference = [of_values](From in, const OneAxis& o) { return reduced(in[0], {o.axis}, o.keepdims, of_values); },
       .draw =
           [](Draw& draw, OpCase& row) {
-            const Shape shape = draw.shape_or_empty(1, 4);
+            const Shape shape = draw.any_shape(1, 4);
             const OneAxis options{draw.axis(shape.rank()), draw.coin()};
             row.inputs[0].shape = with_something_to_reduce(shape, {options.axis});
             return options;
@@ -205,7 +205,7 @@ void add_reductions(Table& t) {
                                    },
                                .draw =
                                    [](Draw& draw, OpCase& row) {
-                                     row.inputs[0].shape = draw.shape_or_empty(0, 4);
+                                     row.inputs[0].shape = draw.any_shape(0, 4);
                                      return draw.broadcasting_to(row.inputs[0].shape);
                                    }};
   t.push_back(to_shape.varied(
@@ -219,11 +219,17 @@ namespace {
 template <class F>
 Array along_axis(const Array& x, int axis, std::int64_t size, F f) {
   axis = from_front(axis, x.shape.rank());
-  return make(x.shape.with(axis, size), [&](const Index& i) {
+  Array result = make(x.shape.with(axis, size), [](const Index&) { return 0; });
+  make(x.shape.with(axis, 1), [&](Index i) {
     Values values;
-    for (Index j = i; std::ssize(values) < x.shape[axis]; values.push_back(x(j))) along(j, axis) = std::ssize(values);
-    return f(values)[static_cast<std::size_t>(along(i, axis))];
+    for (auto& k = along(i, axis); k < x.shape[axis]; ++k) values.push_back(x(i));
+    values = f(values);
+    for (along(i, axis) = 0; along(i, axis) < size; ++along(i, axis)) {
+      result.at(i) = values[static_cast<std::size_t>(along(i, axis))];
+    }
+    return 0;
   });
+  return result;
 }
 template <class F>
 Array along_axis(const Array& x, int axis, F f) {
@@ -256,7 +262,7 @@ OpWith<int> scan(Tensor (*op)(const Tensor&, int), Values (*of_values)(Values)) 
           .reference = [of_values](From in, int axis) { return along_axis(in[0], axis, of_values); },
           .draw =
               [](Draw& draw, OpCase& row) {
-                row.inputs[0].shape = draw.shape_or_empty(1, 4);
+                row.inputs[0].shape = draw.any_shape(1, 4);
                 return draw.axis(row.inputs[0].shape.rank());
               }};
 }
@@ -303,7 +309,7 @@ OpWith<TopK> first_in_order() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(1, 4);
+                const Shape shape = draw.any_shape(1, 4);
                 row.inputs[0].shape = shape;
                 const int axis = draw.axis(shape.rank());
                 return TopK{draw.integer(0, shape[from_front(axis, shape.rank())]), axis, draw.coin(),
@@ -327,7 +333,7 @@ OpWith<Extreme> extreme_with_index(ValuesAndIndices (*op)(const Tensor&, int, bo
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(1, 4);
+                const Shape shape = draw.any_shape(1, 4);
                 const Extreme options{draw.axis(shape.rank()), draw.coin(), draw_part(draw, row)};
                 row.inputs[0].shape = with_something_to_reduce(shape, {options.axis});
                 return options;
@@ -346,7 +352,7 @@ void add_scans_and_sorts(Table& t) {
   t.push_back(scan(cumprod, cumprod_of).varied(1, named("cumprod", three_axes)));
 
   const auto draw_sort = [](Draw& draw, OpCase& row) {
-    row.inputs[0].shape = draw.shape_or_empty(1, 4);
+    row.inputs[0].shape = draw.any_shape(1, 4);
     return Sort{draw.axis(row.inputs[0].shape.rank()), draw.coin()};
   };
   const OpWith<Sort> sort_op{

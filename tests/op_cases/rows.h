@@ -135,6 +135,22 @@ inline Array taken_along(const Array& x, int axis, const std::vector<std::int64_
                      [&](std::int64_t i) { return numbers[static_cast<std::size_t>(i)]; });
 }
 
+/// The positions of an axis of this size that a slice visits, one after the other.
+inline std::vector<std::int64_t> positions_of(const Slice& slice, std::int64_t size) {
+  const auto counted = [size](std::int64_t bound) { return bound < 0 ? bound + size : bound; };
+  std::vector<std::int64_t> positions;
+  if (slice.step > 0) {
+    const std::int64_t end = slice.end ? std::min(counted(*slice.end), size) : size;
+    std::int64_t i = slice.begin ? std::max<std::int64_t>(counted(*slice.begin), 0) : 0;
+    for (; i < end; i += slice.step) positions.push_back(i);
+  } else {
+    const std::int64_t end = slice.end ? std::max<std::int64_t>(counted(*slice.end), -1) : -1;
+    std::int64_t i = slice.begin ? std::min(counted(*slice.begin), size - 1) : size - 1;
+    for (; i > end; i += slice.step) positions.push_back(i);
+  }
+  return positions;
+}
+
 using Values = std::vector<double>;
 
 inline double sum_of(const Values& v) { return std::accumulate(v.begin(), v.end(), 0.0); }
@@ -211,11 +227,11 @@ struct OpWith {
 // Rows of element-wise ops. Each takes any shape, empty ones too.
 
 /// `vary` for ops that take any shape.
-inline void any_shape(Draw& draw, OpCase& row) { row.inputs[0].shape = draw.shape(0, 4, 0); }
+inline void any_shape(Draw& draw, OpCase& row) { row.inputs[0].shape = draw.any_shape(0, 4); }
 
 /// `vary` for ops whose inputs broadcast: one is of any shape, the others broadcast to it.
 inline void any_broadcast(Draw& draw, OpCase& row) {
-  const Shape shape = draw.shape(0, 4, 0);
+  const Shape shape = draw.any_shape(0, 4);
   for (Input& input : row.inputs) input.shape = draw.broadcasting_to(shape);
   row.inputs[static_cast<std::size_t>(draw.integer(0, static_cast<std::int64_t>(row.inputs.size()) - 1))].shape = shape;
 }

@@ -66,7 +66,7 @@ OpWith<AxisRange> flattened() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                row.inputs[0].shape = draw.shape_or_empty(1, 4);
+                row.inputs[0].shape = draw.any_shape(1, 4);
                 const int rank = row.inputs[0].shape.rank();
                 const int a = draw.axis(rank);
                 const int b = draw.axis(rank);
@@ -104,7 +104,7 @@ OpWith<TwoAxes> transposed() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                row.inputs[0].shape = draw.shape_or_empty(1, 4);
+                row.inputs[0].shape = draw.any_shape(1, 4);
                 const int rank = row.inputs[0].shape.rank();
                 return TwoAxes{draw.axis(rank), draw.axis(rank)};
               }};
@@ -124,7 +124,7 @@ OpWith<Axes> squeezed() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                Shape shape = draw.shape_or_empty(0, 4);
+                Shape shape = draw.any_shape(0, 4);
                 Axes axes = draw.axes(shape.rank());
                 for (const int axis : axes) shape = shape.with(from_front(axis, shape.rank()), 1);
                 if (draw.coin()) axes.clear();
@@ -142,7 +142,7 @@ OpWith<int> unsqueezed() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                row.inputs[0].shape = draw.shape_or_empty(0, 4);
+                row.inputs[0].shape = draw.any_shape(0, 4);
                 return draw.axis(row.inputs[0].shape.rank() + 1);
               }};
 }
@@ -155,7 +155,7 @@ OpWith<Shape> broadcast_op() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(0, 4);
+                const Shape shape = draw.any_shape(0, 4);
                 row.inputs[0].shape = draw.broadcasting_to(shape);
                 return shape;
               }};
@@ -178,7 +178,7 @@ OpWith<int> cat_op() {
           .reference = joined,
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(1, 3);
+                const Shape shape = draw.any_shape(1, 3);
                 const int axis = draw.axis(shape.rank());
                 row.inputs.assign(static_cast<std::size_t>(draw.integer(1, 4)), real(shape));
                 for (Input& input : row.inputs) {
@@ -199,7 +199,7 @@ OpWith<int> stack_op() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(0, 3);
+                const Shape shape = draw.any_shape(0, 3);
                 row.inputs.assign(static_cast<std::size_t>(draw.integer(1, 4)), real(shape));
                 return draw.axis(shape.rank() + 1);
               }};
@@ -212,7 +212,7 @@ void add_shape_ops(Table& t) {
                                        .reference = [](From in, const Shape& shape) { return reshaped(in[0], shape); },
                                        .draw =
                                            [](Draw& draw, OpCase& row) {
-                                             row.inputs[0].shape = draw.shape_or_empty(0, 4);
+                                             row.inputs[0].shape = draw.any_shape(0, 4);
                                              return draw_regrouped(draw, row.inputs[0].shape);
                                            }};
   t.push_back(reshape_to_list().varied(
@@ -232,7 +232,7 @@ void add_shape_ops(Table& t) {
       .reference = [](From in, const std::vector<int>& order) { return permuted(in[0], order); },
       .draw =
           [](Draw& draw, OpCase& row) {
-            row.inputs[0].shape = draw.shape_or_empty(0, 4);
+            row.inputs[0].shape = draw.any_shape(0, 4);
             return draw.order_of_axes(row.inputs[0].shape.rank());
           }};
   t.push_back(permute_op.varied(
@@ -284,22 +284,6 @@ struct Walk {
   std::int64_t step = 1;
 };
 
-/// The positions that Python's range(begin, end, step) visits of an axis, bounds counting from either end.
-Sizes positions_of(const Walk& o, std::int64_t size) {
-  const std::int64_t begin = o.begin < 0 ? o.begin + size : o.begin;
-  const std::int64_t end = o.end < 0 ? o.end + size : o.end;
-  Sizes positions;
-  if (o.step > 0) {
-    for (std::int64_t i = std::max<std::int64_t>(begin, 0); i < std::min(end, size); i += o.step)
-      positions.push_back(i);
-  } else {
-    for (std::int64_t i = std::min(begin, size - 1); i > std::max<std::int64_t>(end, -1); i += o.step) {
-      positions.push_back(i);
-    }
-  }
-  return positions;
-}
-
 /// A bound inside an axis, a little outside, or far off.
 std::int64_t draw_bound(Draw& draw) {
   using Limits = std::numeric_limits<std::int64_t>;
@@ -311,11 +295,12 @@ OpWith<Walk> slice_op() {
           .reference =
               [](From in, const Walk& o) {
                 const Shape& shape = in[0].shape;
-                return taken_along(in[0], o.axis, positions_of(o, shape[from_front(o.axis, shape.rank())]));
+                return taken_along(in[0], o.axis,
+                                   positions_of({o.begin, o.end, o.step}, shape[from_front(o.axis, shape.rank())]));
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                row.inputs[0].shape = draw.shape_or_empty(1, 4);
+                row.inputs[0].shape = draw.any_shape(1, 4);
                 return Walk{draw.axis(row.inputs[0].shape.rank()), draw_bound(draw), draw_bound(draw),
                             draw.one_of<std::int64_t>({1, -1, 2, -2, 3, -4, 9})};
               }};
@@ -337,7 +322,7 @@ OpWith<Place> select_op() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(1, 4);
+                const Shape shape = draw.any_shape(1, 4);
                 const int axis = draw.axis(shape.rank());
                 const std::int64_t size = draw.size();
                 row.inputs[0].shape = shape.with(from_front(axis, shape.rank()), size);
@@ -389,7 +374,7 @@ OpWith<Margins> pad_by_value() {
           .reference = padded_by_value,
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(0, 3);
+                const Shape shape = draw.any_shape(0, 3);
                 row.inputs[0].shape = shape;
                 Margins options{.value = draw.one_of({0.0, -1.5})};
                 for (int axis = 0; axis < shape.rank(); ++axis) {
@@ -405,7 +390,7 @@ OpWith<Margins> pad_by_elements() {
           .reference = padded_by_elements,
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(0, 3);
+                const Shape shape = draw.any_shape(0, 3);
                 row.inputs[0].shape = shape;
                 Margins options{.mode = draw.one_of({PadMode::reflect, PadMode::replicate, PadMode::constant})};
                 for (const std::int64_t size : shape) {
@@ -486,7 +471,7 @@ Array pieces_backwards(From in, const Pieces& o) {
 
 /// A shape and an axis that `options.sizes` fit.
 Pieces draw_pieces(Draw& draw, OpCase& row, Pieces options) {
-  const Shape shape = draw.shape_or_empty(1, 3);
+  const Shape shape = draw.any_shape(1, 3);
   options.axis = draw.axis(shape.rank());
   row.inputs[0].shape = shape.with(from_front(options.axis, shape.rank()),
                                    std::accumulate(options.sizes.begin(), options.sizes.end(), std::int64_t{0}));
@@ -549,7 +534,7 @@ OpWith<Axes> flip_op() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                row.inputs[0].shape = draw.shape_or_empty(0, 4);
+                row.inputs[0].shape = draw.any_shape(0, 4);
                 return draw.axes(row.inputs[0].shape.rank());
               }};
 }
@@ -562,7 +547,7 @@ struct Counted {
 /// Any shape and axis, and a count from low to high.
 std::function<Counted(Draw&, OpCase&)> draw_counted(std::int64_t low, std::int64_t high) {
   return [low, high](Draw& draw, OpCase& row) {
-    row.inputs[0].shape = draw.shape_or_empty(1, 4);
+    row.inputs[0].shape = draw.any_shape(1, 4);
     return Counted{draw.integer(low, high), draw.axis(row.inputs[0].shape.rank())};
   };
 }
@@ -605,7 +590,7 @@ OpWith<Sizes> tile_op() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                row.inputs[0].shape = draw.shape_or_empty(0, 3);
+                row.inputs[0].shape = draw.any_shape(0, 3);
                 Sizes counts(static_cast<std::size_t>(draw.integer(0, 4)));
                 for (std::int64_t& count : counts) count = draw.one_of<std::int64_t>({1, 2, 3, 0});
                 return counts;
@@ -634,7 +619,7 @@ OpWith<Windows> unfold_op() {
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                const Shape shape = draw.shape_or_empty(1, 3);
+                const Shape shape = draw.any_shape(1, 3);
                 const int axis = draw.axis(shape.rank());
                 const std::int64_t length = draw.integer(1, 8);
                 row.inputs[0].shape = shape.with(from_front(axis, shape.rank()), length);
@@ -683,7 +668,7 @@ void add_parts_and_repeats(Table& t) {
                .vary =
                    [](Draw& draw, OpCase& row) {
                      row.inputs.resize(static_cast<std::size_t>(draw.integer(1, 4)));
-                     for (Input& input : row.inputs) input = real(draw.shape_or_empty(1, 1));
+                     for (Input& input : row.inputs) input = real({draw.integer(0, 5)});
                    },
                .int64 = true,
                .empty = {{0}, {4}}});
@@ -704,7 +689,7 @@ OpWith<std::int64_t> triangle(Tensor (*op)(const Tensor&, std::int64_t), bool lo
               },
           .draw =
               [](Draw& draw, OpCase& row) {
-                row.inputs[0].shape = draw.shape_or_empty(2, 4);
+                row.inputs[0].shape = draw.any_shape(2, 4);
                 return draw.integer(-7, 7);
               }};
 }
@@ -736,7 +721,7 @@ OpWith<std::int64_t> diag_op(int rank) {
               },
           .draw =
               [rank](Draw& draw, OpCase& row) {
-                row.inputs[0].shape = draw.shape_or_empty(rank, rank);
+                row.inputs[0].shape = draw.any_shape(rank, rank);
                 return draw.integer(-7, 7);
               }};
 }
@@ -757,7 +742,7 @@ void add_triangles_and_diagonals(Table& t) {
       .reference = [](From in, std::int64_t offset) { return diagonals(in[0], offset); },
       .draw =
           [](Draw& draw, OpCase& row) {
-            row.inputs[0].shape = draw.shape_or_empty(2, 4);
+            row.inputs[0].shape = draw.any_shape(2, 4);
             return draw.integer(-7, 7);
           }};
   t.push_back(
