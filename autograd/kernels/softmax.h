@@ -88,4 +88,15 @@ inline T row_exp(const T* x, std::int64_t n, T shift, T* out) {
   return sum_of_lanes(sum);
 }
 
+/// y (g - sum(g y)) scale: the gradient of a softmax y of numbers that were multiplied by `scale`.
+template <class T>
+inline void row_softmax_gradient(const T* g, const T* y, std::int64_t n, T scale, T* out) {
+  simd::Pack<T> products = 0;
+  for_each_pack<T>(n, [&](auto lanes, std::int64_t i) { products += lanes.load(g + i, 0) * lanes.load(y + i, 0); });
+  const T dot = sum_of_lanes(products);
+  for_each_pack<T>(n, [&](auto lanes, std::int64_t i) {
+    lanes.store(lanes.load(y + i, 0) * (lanes.load(g + i, 0) - dot) * scale, out + i);
+  });
+}
+
 }  // namespace wengert::kernels
