@@ -184,8 +184,8 @@ TEST(Normalisation, OfMeanZeroIsRootMeanSquareNorm) {
 
 /// Every size of channels and of batches, against rows of a matrix.
 TEST(BatchNorm, GivesForAnySizesWhatLayerNormGivesForTheTranspose) {
-  for (const std::int64_t size : {1, 2, 7, 8, 15, 16, 17, 33, 49}) {
-    for (const std::int64_t channels : {1, 3, 16, 19}) {
+  for (const std::int64_t size : {1, 2, 3, 4, 7, 8, 15, 16, 17, 33, 49}) {
+    for (const std::int64_t channels : {1, 2, 3, 16, 19}) {
       const Tensor x = random_normal({5, channels, size}, 10, float32).requires_grad(true);
       const Tensor upstream = random_normal({5, channels, size}, 11, float32);
       const Tensor rows = reshape(permute(x, {1, 0, 2}), {channels, 5 * size});
@@ -242,7 +242,7 @@ TEST(Normalisation, GivesEachArgumentItsGradientWhetherOthersNeedOneOrNot) {
     return grad({f(inputs[0], inputs[1], inputs[2])}, {inputs[of]}, {.grad_outputs = {upstream}})[0];
   };
   const auto check_all = [&](auto f) {
-    for (const std::size_t k : {0, 1, 2}) {
+    for (const std::size_t k : {0U, 1U, 2U}) {
       const Tensor expected = gradient(f, {0, 1, 2}, k);
       expect_near(gradient(f, {k}, k), expected, 0);
     }

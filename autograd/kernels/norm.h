@@ -42,6 +42,7 @@ struct GroupStatistics {
 };
 
 /// y = (x - mean) rstd weight + bias; fills the statistics unless they are given. weight and bias may be nullptr.
+/// Threads share out the groups; none is split.
 template <class T>
 void normalize(const NormLayout& layout, NormKind kind, double epsilon, const T* x, const T* weight, const T* bias,
                const GroupStatistics& statistics, T* y);
