@@ -1,6 +1,5 @@
 #include <cmath>
 #include <limits>
-#include <tuple>
 
 #include <gtest/gtest.h>
 

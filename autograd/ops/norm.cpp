@@ -1,6 +1,8 @@
 #include "autograd/kernels/norm.h"
 
+#include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 #include <vector>
 
