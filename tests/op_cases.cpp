@@ -102,6 +102,8 @@ const std::vector<OpCase>& op_cases() {
     add_factorisations(rows);
     add_convolutions(rows);
     add_pooling(rows);
+    add_normalisation(rows);
+    add_attention(rows);
     add_softmax_and_losses(rows);
     add_composed_losses(rows);
     add_random(rows);

@@ -42,6 +42,8 @@ void add_linear_systems(Table& table);
 void add_factorisations(Table& table);
 void add_convolutions(Table& table);
 void add_pooling(Table& table);
+void add_normalisation(Table& table);
+void add_attention(Table& table);
 void add_softmax_and_losses(Table& table);
 void add_composed_losses(Table& table);
 void add_random(Table& table);
