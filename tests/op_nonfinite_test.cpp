@@ -227,7 +227,7 @@ std::vector<UnaryOp> unary_ops() {
        [](Wide x) { return std::erf(x); },
        [](Wide x) { return 2 * std::numbers::inv_sqrtpi_v<Wide> * std::exp(-x * x); },
        {1.6}},
-      {"lgamma", lgamma, [](Wide x) { return std::lgamma(x); }, digamma_of, {4}},
+      {"lgamma", lgamma, [](Wide x) { return std::lgamma(x); }, digamma_of, {8}},
       {"floor", floor, [](Wide x) { return std::floor(x); }, zero},
       {"ceil", ceil, [](Wide x) { return std::ceil(x); }, zero},
       {"round", round, [](Wide x) { return std::nearbyint(x); }, zero},

@@ -165,7 +165,7 @@ const std::vector<Function>& functions() {
       function(
           "cosh", 3, 3, [](auto x) { return cosh(x); }, [](auto x) { return std::cosh(x); }),
       function(
-          "lgamma", 5, 5, [](auto x) { return lgamma(x); }, [](auto x) { return std::lgamma(x); }),
+          "lgamma", 8, 5, [](auto x) { return lgamma(x); }, [](auto x) { return std::lgamma(x); }),
   };
   return all;
 }
