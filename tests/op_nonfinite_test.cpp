@@ -132,33 +132,46 @@ Wide slope_of_sigmoid(Wide x) { return sigmoid_of(x) * sigmoid_of(-x); }
 Wide zero(Wide /*x*/) { return 0; }
 Wide square_of(Wide x) { return x * x; }
 Wide cube_of(Wide x) { return x * x * x; }
+
 /// x f(x), -0 at -infinity, where f vanishes faster.
 template <class F>
 Wide times_gate(Wide x, F f) {
   return x == -static_cast<Wide>(infinity) ? -Wide(0) : x * f(x);
 }
+
 /// f(x) between its limits 0 and 1.
 template <class F>
 Wide slope_of_gate(Wide x, F f) {
   return std::isinf(x) ? (x > 0) : f(x);
 }
+
 Wide normal_cdf(Wide x) { return std::erfc(-x / std::numbers::sqrt2_v<Wide>) / 2; }
 Wide normal_density(Wide x) {
   return std::exp(-x * x / 2) * std::numbers::inv_sqrtpi_v<Wide> / std::numbers::sqrt2_v<Wide>;
 }
+
 /// The argument of gelu's sigmoid, and its derivative.
 Wide gelu_argument(Wide x) {
   return 2 * std::numbers::sqrt2_v<Wide> * std::numbers::inv_sqrtpi_v<Wide> * (x + Wide(0.044715) * x * x * x);
 }
+
 Wide slope_of_gelu_argument(Wide x) {
   return 2 * std::numbers::sqrt2_v<Wide> * std::numbers::inv_sqrtpi_v<Wide> * (1 + 3 * Wide(0.044715) * x * x);
 }
+
 Wide tanh_of_softplus(Wide x) { return std::tanh(softplus_of(x)); }
+
+template <int low, int high>
+Wide clamped(Wide x) {
+  return x < low ? low : x > high ? high : x;
+}
+
 /// Where the function is constant the gradient is 0, at NaN too: it is in no interval.
 template <int low, int high>
 Wide inside(Wide x) {
   return x > low && x < high;
 }
+
 /// By recurrence up to 1000, then two terms of the asymptotic series; 0, infinities and NaN as ops.h says.
 Wide digamma_of(Wide x) {
   if (std::isnan(x) || x == static_cast<Wide>(infinity)) return x;
@@ -168,6 +181,7 @@ Wide digamma_of(Wide x) {
   for (; x < 1000; ++x) sum += 1 / x;
   return std::log(x) - 1 / (2 * x) - 1 / (12 * x * x) + 1 / (120 * x * x * x * x) - sum;
 }
+
 /// Its derivative, in the same way.
 Wide trigamma_of(Wide x) {
   if (std::isnan(x)) return x;
@@ -176,13 +190,13 @@ Wide trigamma_of(Wide x) {
   for (; x < 1000; ++x) sum += 1 / (x * x);
   return 1 / x + 1 / (2 * x * x) + 1 / (6 * x * x * x) + sum;
 }
+
 constexpr Wide selu_scale = 1.0507009873554804934193349852946L;
 constexpr Wide selu_alpha = 1.6732632423543772848170429916717L;
 
-/// With the slack for ops that multiply or add up what simd_math.h gives.
+/// Each with the formulas of its value and of its gradient, and, if it is more than one unit, the bound of simd_math.h,
+/// or more where the op calculates on.
 std::vector<UnaryOp> unary_ops() {
-  // One formula of the value and one of the gradient each; where the plain formula is 0 times infinity at -infinity,
-  // its limit.
   return {
       {"neg", neg, [](Wide x) { return -x; }, [](Wide) { return Wide(-1); }},
       {"operator-", [](const Tensor& x) { return -x; }, [](Wide x) { return -x; }, [](Wide) { return Wide(-1); }},
@@ -204,9 +218,7 @@ std::vector<UnaryOp> unary_ops() {
       {"relu", relu, [](Wide x) { return x <= 0 ? 0 : x; }, [](Wide x) -> Wide { return x > 0; }},
       {"leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.25); }, [](Wide x) { return x > 0 ? x : x / 4; },
        [](Wide x) -> Wide { return x > 0 ? 1 : Wide(0.25); }},
-      {"clamp", [](const Tensor& x) { return clamp(x, -1, 2); }, [](Wide x) { return x < -1  ? -1
-                                                                                     : x > 2 ? 2
-                                                                                             : x; },
+      {"clamp", [](const Tensor& x) { return clamp(x, -1, 2); }, clamped<-1, 2>,
        [](Wide x) -> Wide { return x >= -1 && x <= 2; }},
       {"expm1", expm1, [](Wide x) { return std::expm1(x); }, [](Wide x) { return std::exp(x); }, {2}},
       {"log1p", log1p, [](Wide x) { return std::log1p(x); }, [](Wide x) { return 1 / (1 + x); }},
@@ -284,10 +296,7 @@ std::vector<UnaryOp> unary_ops() {
          });
        },
        {6}},
-      {"hardtanh", [](const Tensor& x) { return hardtanh(x, -1, 2); },
-       [](Wide x) { return x < -1  ? -1
-                           : x > 2 ? 2
-                                   : x; }, inside<-1, 2>},
+      {"hardtanh", [](const Tensor& x) { return hardtanh(x, -1, 2); }, clamped<-1, 2>, inside<-1, 2>},
       {"hard_sigmoid",
        hard_sigmoid,
        [](Wide x) { return std::isnan(x) ? x : std::clamp<Wide>(x / 6 + Wide(0.5), 0, 1); },
