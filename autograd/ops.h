@@ -15,7 +15,9 @@
 /// Every op, with its contract. Unless a line says otherwise an op takes float32 and float64, all its tensor arguments
 /// must have one dtype (DTypeError), it is differentiable any number of times, and bad arguments throw ShapeError.
 /// Numbers given beside a tensor take the tensor's dtype. Axes may be negative. Where a function has a kink, the
-/// gradient given is the one stated.
+/// gradient given is the one stated. Values and gradients are those of their formulas in IEEE arithmetic: NaN gives
+/// NaN, infinities give limits, zeros keep their sign; what differs is stated. How accurate elementary functions are:
+/// docs/design.md.
 
 namespace wengert {
 
@@ -94,20 +96,22 @@ Tensor sigmoid(const Tensor& x);
 Tensor softplus(const Tensor& x);
 /// max(x, 0); gradient 0 at 0 and where x is NaN.
 Tensor relu(const Tensor& x);
-/// x where x > 0, else slope * x; gradient `slope` at 0.
+/// x where x > 0, else slope * x; gradient `slope` at 0 and where x is NaN.
 Tensor leaky_relu(const Tensor& x, double slope = 0.01);
-/// x^exponent as std::pow; the gradient with respect to the base is 0 where exponent is 0. Broadcasts.
+/// x^exponent as std::pow; the gradient with respect to the base is 0 where exponent is 0, and infinite where
+/// x^(exponent - 1) is. Broadcasts.
 Tensor pow(const Tensor& x, double exponent);
 /// Gradient with respect to the exponent: y log(x), 0 where x = 0.
 Tensor pow(const Tensor& x, const Tensor& exponent);
-/// The larger one, NaN if either is; at a tie each gets half of the gradient, at a NaN neither any. Broadcasts.
+/// The larger one, NaN if either is; at a tie each gets half of the gradient, at a NaN neither any. Zeros of both signs
+/// tie. Broadcasts.
 Tensor maximum(const Tensor& a, const Operand& b);
-/// The smaller one, NaN if either is; at a tie each gets half of the gradient. Broadcasts.
+/// The smaller one; otherwise as maximum.
 Tensor minimum(const Tensor& a, const Operand& b);
 /// a where condition is not 0, else b; the other one's values, NaN included, touch neither result nor gradient.
 /// Broadcasts. A number takes the dtype of the tensor beside it, or the condition's.
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
-/// min(max(x, low), high); gradient 1 where low <= x <= high, else 0. NaN stays. Throws if low > high.
+/// min(max(x, low), high); gradient 1 where low <= x <= high, else 0. NaN stays, with gradient 0. Throws if low > high.
 Tensor clamp(const Tensor& x, double low, double high);
 
 // Roots, exponentials, trigonometric and special functions.
@@ -132,11 +136,13 @@ Tensor erf(const Tensor& x);
 Tensor lgamma(const Tensor& x);
 /// The derivative of lgamma; NaN at -1, -2, ..., -infinity at 0.
 Tensor digamma(const Tensor& x);
-/// The n-th derivative of digamma, n >= 0. At -1, -2, ... infinity for odd n, NaN for even n.
+/// The n-th derivative of digamma, n >= 0. At -1, -2, ... and -infinity it is infinite for odd n, NaN for even n.
 Tensor polygamma(int n, const Tensor& x);
-/// The angle of the point (x, y), in (-pi, pi]; gradient 0 at the origin. Broadcasts.
+/// The angle of the point (x, y), in [-pi, pi]; gradient 0 at the origin, and NaN for the one beside an infinite one.
+/// Broadcasts.
 Tensor atan2(const Tensor& y, const Tensor& x);
-/// sqrt(a^2 + b^2) without overflow; gradient 0 at the origin. Broadcasts.
+/// sqrt(a^2 + b^2) without overflow, infinite if either is, even beside NaN; gradient 0 at the origin, and NaN for an
+/// infinite one. Broadcasts.
 Tensor hypot(const Tensor& a, const Tensor& b);
 /// The remainder of a / b with the sign of a; gradients 1 and -trunc(a / b), at the jumps too. Broadcasts.
 Tensor fmod(const Tensor& a, const Operand& b);
@@ -181,9 +187,9 @@ Tensor gelu(const Tensor& x, GeluKind kind = GeluKind::exact);
 Tensor silu(const Tensor& x);
 /// x tanh(softplus(x)).
 Tensor mish(const Tensor& x);
-/// min(max(x, low), high); gradient 1 where low < x < high, else 0. NaN stays. Throws if low > high.
+/// min(max(x, low), high); gradient 1 where low < x < high, else 0. NaN stays, with gradient 0. Throws if low > high.
 Tensor hardtanh(const Tensor& x, double low = -1, double high = 1);
-/// min(max(x / 6 + 1/2, 0), 1); gradient 0 at -3 and 3.
+/// min(max(x / 6 + 1/2, 0), 1); gradient 0 at -3, 3 and NaN.
 Tensor hard_sigmoid(const Tensor& x);
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -191,7 +197,7 @@ Tensor hard_sigmoid(const Tensor& x);
 
 /// Also for int64.
 Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
-/// Throws where there is nothing to average.
+/// The sum, which may overflow, over the number of elements. Throws where there is nothing to average.
 Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
 /// Also for int64. NaN if one is there. Equal maxima share the gradient evenly. Throws on an empty reduction.
 Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
@@ -211,16 +217,19 @@ struct DeviationOptions {
   double correction = 1;  ///< the sum of n squares is divided by n - correction: 1 for samples, 0 for a population
   bool keepdims = false;
 };
-/// Variance: the mean square of the deviations from the mean. Throws unless there are more elements than `correction`.
+/// Variance: the mean square of the deviations from the mean; NaN if one is infinite. Throws unless there are more
+/// elements than `correction`.
 Tensor var(const Tensor& x, const Axes& axes = {}, const DeviationOptions& options = {});
 /// Standard deviation, the root of var; gradient 0 where it is 0.
 Tensor std(const Tensor& x, const Axes& axes = {}, const DeviationOptions& options = {});
 /// (sum |x|^p)^(1 / p) without overflow, for p > 0; the largest |x| for p = infinity. Gradient 0 for elements that are
-/// 0; for p = infinity equal ones share it evenly. Of nothing 0.
+/// 0; for p = infinity equal ones share it evenly. Of nothing 0. Infinite if one is and none is NaN.
 Tensor norm(const Tensor& x, double p = 2, const Axes& axes = {}, bool keepdims = false);
-/// The middle one in order, or the mean of the middle two; NaN if one is there. Throws on an empty reduction.
+/// The middle one in order, infinities included, or the mean of the middle two; NaN if one is there. Throws on an empty
+/// reduction.
 Tensor median(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
-/// log(sum(exp(x))), without overflow; -inf where all are -inf, or there is nothing.
+/// log(sum(exp(x))), without overflow; -inf of nothing, and where all are -inf, with gradient 0; +inf where one is
+/// +inf, whose gradient is NaN.
 Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
 /// Sums the axes that broadcasting to x's shape added or stretched, back to `shape`. Inverse family: broadcast_to.
 Tensor sum_to(const Tensor& x, const Shape& shape);
@@ -347,7 +356,8 @@ struct MatmulOptions {
 
 /// Matrix product as NumPy's: [n] x [n] -> scalar; [m, k] x [k, n] -> [m, n]; a 1-D side is a row or column that is
 /// dropped from the result; leading axes broadcast. `matmul(x, w, {.transpose_b = true})` is
-/// `matmul(x, transpose(w))` without the transposed copy; the gradients never make one either.
+/// `matmul(x, transpose(w))` without the transposed copy; the gradients never make one either. NaN and infinity times 0
+/// are NaN.
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 /// x weight^T + bias. x: [..., in], weight: [out, in], bias: [out] or undefined; result [..., out].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
@@ -615,7 +625,7 @@ ValuesAndIndices maxpool2d_with_index(const Tensor& x, Size2d kernel, const Pool
 /// elsewhere; of values at one place the last one counts, and has the gradient. Throws ShapeError naming a place out of
 /// range.
 Tensor maxunpool2d(const Tensor& x, const Tensor& index, Size2d size);
-/// Mean of each window.
+/// Mean of each window; NaN and infinities touch those that cover them.
 Tensor avgpool1d(const Tensor& x, std::int64_t kernel, const Pool1dOptions& options = {});
 Tensor avgpool2d(const Tensor& x, Size2d kernel, const PoolOptions& options = {});
 Tensor avgpool3d(const Tensor& x, Size3d kernel, const Pool3dOptions& options = {});
@@ -736,11 +746,13 @@ Tensor ctc_loss(const Tensor& log_probabilities, const Tensor& target, const Ten
 // ---------------------------------------------------------------------------------------------------------------------
 // Softmax and losses. Losses are means over all elements or samples, as a scalar.
 
-/// exp(x) / sum(exp(x)) along an axis, without overflow.
+/// exp(x) / sum(exp(x)) along an axis, without overflow: 0, with no gradient, for -infinity; all NaN where one is NaN
+/// or +infinity, or all are -infinity. So is log_softmax, but for -infinity, which it keeps.
 Tensor softmax(const Tensor& x, int axis = -1);
 Tensor log_softmax(const Tensor& x, int axis = -1);
 /// Mean of -log softmax(logits)[label]. logits: [N, K]; target: labels [N] int64, or probabilities [N, K] (one-hot or
-/// not; no gradient of the target if int64). Throws ShapeError naming a label out of range.
+/// not; no gradient of the target if int64). A logit of -infinity is a probability of 0; with a target of 0 it counts
+/// nothing, else the loss is infinite. Throws ShapeError naming a label out of range.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target);
 
 struct CrossEntropyOptions {
@@ -759,7 +771,7 @@ Tensor kl_div(const Tensor& log_probabilities, const Tensor& target);
 /// Mean of -(t log p + (1 - t) log(1 - p)); logs are clamped at -100, so that p = 0 or 1 stays finite, and so is the
 /// gradient, (p - t) / max(p (1 - p), 1e-12). Same shapes.
 Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& target);
-/// The same from logits, stable for any size of them.
+/// The same from logits, without clamping: stable for any size of them, 0 or infinite for infinite ones.
 Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target);
 /// Mean of (prediction - target)^2. Same shapes.
 Tensor mse_loss(const Tensor& prediction, const Tensor& target);

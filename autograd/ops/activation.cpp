@@ -115,13 +115,13 @@ Tensor hardtanh(const Tensor& x, double low, double high) {
   check<Error>(low <= high, "hardtanh: low ({}) must not exceed high ({})", low, high);
   return elementwise(
       "hardtanh", x, [=](auto v) { return clamp(v, low, high); },
-      by_input([=](auto g, auto v) { return where(v <= low, 0, where(v >= high, 0, g)); }));
+      by_input([=](auto g, auto v) { return where(v > low, where(v < high, g, 0), 0); }));
 }
 
 Tensor hard_sigmoid(const Tensor& x) {
   return elementwise(
       "hard_sigmoid", x, [](auto v) { return clamp(v / 6 + 0.5, 0, 1); },
-      by_input([](auto g, auto v) { return where(v <= -3, 0, where(v >= 3, 0, g / 6)); }));
+      by_input([](auto g, auto v) { return where(v > -3, where(v < 3, g / 6, 0), 0); }));
 }
 
 }  // namespace wengert

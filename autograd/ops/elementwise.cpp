@@ -110,7 +110,7 @@ Tensor clamp(const Tensor& x, double low, double high) {
   check<Error>(low <= high, "clamp: low ({}) must not exceed high ({})", low, high);
   return elementwise(
       "clamp", x, [=](auto v) { return where(v < low, low, where(v > high, high, v)); },
-      by_input([=](auto g, auto v) { return where(v < low, 0, where(v > high, 0, g)); }));
+      by_input([=](auto g, auto v) { return where(v >= low, where(v <= high, g, 0), 0); }));
 }
 
 }  // namespace wengert

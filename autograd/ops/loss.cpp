@@ -113,7 +113,13 @@ Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& target) {
 Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target) {
   return mean_loss(
       "binary_cross_entropy_with_logits", "logits", logits, target,
-      [](auto x, auto t) { return maximum(x, 0) - x * t + softplus(-abs(x)); },
+      // t softplus(-x) + (1 - t) softplus(x), whose linear parts are |x| times what the sign of x speaks against. Where
+      // that is 0 they are left out, as x may be infinite.
+      [](auto x, auto t) {
+        const auto size = abs(x);
+        const auto wrong = where(x > 0, 1 - t, t);
+        return where(wrong == 0, 0, wrong * size) + softplus(-size);
+      },
       // sigmoid(x) - t, but exact where they are nearly equal.
       [](auto g, auto x, auto t) { return g * ((1 - t) * sigmoid(x) - t * sigmoid(-x)); },
       [](auto g, auto x, auto /*t*/) { return -(g * x); });

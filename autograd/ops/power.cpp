@@ -21,11 +21,15 @@ Tensor pow(const Tensor& x, double exponent) {
 Tensor pow(const Tensor& x, const Tensor& exponent) {
   return elementwise(
       "pow", x, exponent, [](auto v, auto e) { return pow(v, e); }, by_input<0, 1>([](auto g, auto v, auto e) {
-        const auto both_zero = where(e == 0, v == 0, 0) != 0;  // 0 * pow(0, -1) would be NaN
-        return where(both_zero, 0, g * e * pow(where(both_zero, 1, v), e - 1));
+        // Where e is 0 and 1 / v infinite, or NaN, e * pow(v, -1) would be NaN. Elsewhere the product stays, as its
+        // derivative with respect to e is not 0.
+        const auto flat = where(e == 0, 1 / v - 1 / v != 0, 0) != 0;
+        return where(flat, 0, g * e * pow(where(flat, 1, v), e - 1));
       }),
-      by_input<0, 1>(
-          [](auto g, auto v, auto e) { return where(v == 0, 0, g * pow(v, e) * log(where(v == 0, 1, v))); }));
+      by_input<0, 1>([](auto g, auto v, auto e) {
+        const auto base = where(v == 0, 1, v);  // in the power too, whose own derivative may be infinite at 0
+        return where(v == 0, 0, g * pow(base, e) * log(base));
+      }));
 }
 
 Tensor hypot(const Tensor& a, const Tensor& b) {

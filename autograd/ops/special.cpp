@@ -64,8 +64,8 @@ double derivative_of_cot(int n, double cot) {
     }
     coefficients = std::move(next);
   }
-  double result = 0;
-  for (std::size_t i = coefficients.size(); i-- > 0;) result = result * cot + coefficients[i];
+  double result = coefficients.back();  // not 0, whose product with an infinite cot would be NaN
+  for (std::size_t i = coefficients.size() - 1; i-- > 0;) result = result * cot + coefficients[i];
   return result;
 }
 

@@ -23,29 +23,38 @@ void add_arithmetic(Table& t) {
            [](double a, double b) { return a / b; }, real({}), nonzero({}))) {
     t.push_back(named_in_errors("div", and_int64(row)));
   }
-  const auto with_number = [&](const char* name, const char* side, const char* in_errors, Tensor (*f)(const Tensor&),
-                               double (*reference)(double), Input input = real({2, 3})) {
-    t.push_back(named_in_errors(in_errors, and_int64(variant(side, unary(name, f, reference, std::move(input))))));
+  const auto beside_number = [&](const char* name, const char* side, const char* in_errors, WithNumber f,
+                                 NumberReference reference, Input input = real({2, 3})) {
+    const OpCase row = with_number(name, f, reference, 3, {1, -1, 0.5, -1e3}, std::move(input));
+    t.push_back(named_in_errors(in_errors, and_int64(variant(side, row))));
   };
-  with_number(
-      "operator+", "number right", "add", [](const Tensor& x) { return x + 3; }, [](double x) { return x + 3; });
-  with_number(
-      "operator+", "number left", "add", [](const Tensor& x) { return 3 + x; }, [](double x) { return 3 + x; });
-  with_number(
-      "operator-", "number right", "sub", [](const Tensor& x) { return x - 3; }, [](double x) { return x - 3; });
-  with_number(
-      "operator-", "number left", "sub", [](const Tensor& x) { return 3 - x; }, [](double x) { return 3 - x; });
-  with_number(
-      "operator-", "negation", "neg", [](const Tensor& x) { return -x; }, [](double x) { return -x; });
-  with_number(
-      "operator*", "number right", "mul", [](const Tensor& x) { return x * 3; }, [](double x) { return x * 3; });
-  with_number(
-      "operator*", "number left", "mul", [](const Tensor& x) { return 3 * x; }, [](double x) { return 3 * x; });
-  with_number(
-      "operator/", "number right", "div", [](const Tensor& x) { return x / 3; }, [](double x) { return x / 3; });
-  with_number(
-      "operator/", "number left", "div", [](const Tensor& x) { return 3 / x; }, [](double x) { return 3 / x; },
-      nonzero({2, 3}));
+  beside_number(
+      "operator+", "number right", "add", [](const Tensor& x, double c) { return x + c; },
+      [](double x, double c) { return x + c; });
+  beside_number(
+      "operator+", "number left", "add", [](const Tensor& x, double c) { return c + x; },
+      [](double x, double c) { return c + x; });
+  beside_number(
+      "operator-", "number right", "sub", [](const Tensor& x, double c) { return x - c; },
+      [](double x, double c) { return x - c; });
+  beside_number(
+      "operator-", "number left", "sub", [](const Tensor& x, double c) { return c - x; },
+      [](double x, double c) { return c - x; });
+  t.push_back(named_in_errors("neg", and_int64(variant("negation", unary(
+                                                                       "operator-", [](const Tensor& x) { return -x; },
+                                                                       [](double x) { return -x; }, real({2, 3}))))));
+  beside_number(
+      "operator*", "number right", "mul", [](const Tensor& x, double c) { return x * c; },
+      [](double x, double c) { return x * c; });
+  beside_number(
+      "operator*", "number left", "mul", [](const Tensor& x, double c) { return c * x; },
+      [](double x, double c) { return c * x; });
+  beside_number(
+      "operator/", "number right", "div", [](const Tensor& x, double c) { return x / c; },
+      [](double x, double c) { return x / c; });
+  beside_number(
+      "operator/", "number left", "div", [](const Tensor& x, double c) { return c / x; },
+      [](double x, double c) { return c / x; }, nonzero({2, 3}));
 }
 
 void add_comparisons(Table& t) {
@@ -54,37 +63,30 @@ void add_comparisons(Table& t) {
     const char* in_errors;
     Tensor (*f)(const Tensor&, const Tensor&);
     double (*reference)(double, double);
-    Tensor (*with_number)(const Tensor&);
-    double (*number_reference)(double);
+    WithNumber beside_number;
   };
   const Comparison comparisons[] = {
       {"operator<", "less", [](const Tensor& a, const Tensor& b) { return a < b; },
-       [](double a, double b) -> double { return a < b; }, [](const Tensor& a) { return a < 1; },
-       [](double a) -> double { return a < 1; }},
+       [](double a, double b) -> double { return a < b; }, [](const Tensor& a, double b) { return a < b; }},
       {"operator<=", "less_equal", [](const Tensor& a, const Tensor& b) { return a <= b; },
-       [](double a, double b) -> double { return a <= b; }, [](const Tensor& a) { return a <= 1; },
-       [](double a) -> double { return a <= 1; }},
+       [](double a, double b) -> double { return a <= b; }, [](const Tensor& a, double b) { return a <= b; }},
       {"operator>", "greater", [](const Tensor& a, const Tensor& b) { return a > b; },
-       [](double a, double b) -> double { return a > b; }, [](const Tensor& a) { return a > 1; },
-       [](double a) -> double { return a > 1; }},
+       [](double a, double b) -> double { return a > b; }, [](const Tensor& a, double b) { return a > b; }},
       {"operator>=", "greater_equal", [](const Tensor& a, const Tensor& b) { return a >= b; },
-       [](double a, double b) -> double { return a >= b; }, [](const Tensor& a) { return a >= 1; },
-       [](double a) -> double { return a >= 1; }},
+       [](double a, double b) -> double { return a >= b; }, [](const Tensor& a, double b) { return a >= b; }},
       {"operator==", "equal", [](const Tensor& a, const Tensor& b) { return a == b; },
-       [](double a, double b) -> double { return a == b; }, [](const Tensor& a) { return a == 1; },
-       [](double a) -> double { return a == 1; }},
+       [](double a, double b) -> double { return a == b; }, [](const Tensor& a, double b) { return a == b; }},
       {"operator!=", "not_equal", [](const Tensor& a, const Tensor& b) { return a != b; },
-       [](double a, double b) -> double { return a != b; }, [](const Tensor& a) { return a != 1; },
-       [](double a) -> double { return a != 1; }},
+       [](double a, double b) -> double { return a != b; }, [](const Tensor& a, double b) { return a != b; }},
   };
   for (const Comparison& c : comparisons) {
     // Conditions hold zeros and ones, so that equality happens too.
     for (OpCase row : binary(c.name, c.f, c.reference, condition({}), condition({}))) {
       t.push_back(named_in_errors(c.in_errors, and_int64(without_gradient(row))));
     }
-    const OpCase row = unary(c.name, c.with_number, c.number_reference, condition({3, 5}));
+    const OpCase row = with_number(c.name, c.beside_number, c.reference, 1, {0, 0.5}, condition({3, 5}));
     t.push_back(named_in_errors(c.in_errors, and_int64(without_gradient(variant("number", row)))));
-    const OpCase differentiable = unary(c.name, c.with_number, c.number_reference, real({3, 5}));
+    const OpCase differentiable = with_number(c.name, c.beside_number, c.reference, 1, {0, -3}, real({3, 5}));
     t.push_back(named_in_errors(c.in_errors, without_gradient(variant("number, real", differentiable))));
   }
 }
@@ -94,6 +96,15 @@ namespace {
 /// Numbers on both sides of each kink.
 Input off_kinks(const std::vector<double>& kinks) {
   return {.shape = {3, 7}, .low = kinks.front() - 0.9, .high = kinks.back() + 0.9, .gap = 0.05, .kinks = kinks};
+}
+
+/// in[1] where in[0] is not 0, or only where it is 0; 3 elsewhere.
+Array where_or_number(From in, bool true_takes_tensor) {
+  const Shape shape = joint_shape(in);
+  return make(shape, [&](const Index& i) {
+    const bool condition = broadcast(in[0], i, shape.rank()) != 0;
+    return condition == true_takes_tensor ? broadcast(in[1], i, shape.rank()) : 3;
+  });
 }
 
 }  // namespace
@@ -117,12 +128,13 @@ void add_elementwise(Table& t) {
   t.push_back(unary("softplus", softplus, [](double x) { return std::log1p(std::exp(x)); }));
   t.push_back(unary(
       "relu", relu, [](double x) { return x > 0 ? x : 0; }, nonzero({3, 5})));
-  t.push_back(unary(
-      "leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.25); }, [](double x) { return x > 0 ? x : 0.25 * x; },
-      nonzero({3, 5})));
-  t.push_back(variant("number", unary(
-                                    "pow", [](const Tensor& x) { return pow(x, 2.5); },
-                                    [](double x) { return std::pow(x, 2.5); }, positive({3, 5}))));
+  t.push_back(with_number(
+      "leaky_relu", [](const Tensor& x, double slope) { return leaky_relu(x, slope); },
+      [](double x, double slope) { return x > 0 ? x : slope * x; }, 0.25, {0, 1, -2}, nonzero({3, 5})));
+  t.push_back(variant(
+      "number", with_number(
+                    "pow", [](const Tensor& x, double e) { return pow(x, e); },
+                    [](double x, double e) { return std::pow(x, e); }, 2.5, {0, 1, 2, -1, -0.5}, positive({3, 5}))));
   t.push_back(variant("cube", unary(
                                   "pow", [](const Tensor& x) { return pow(x, 3); }, [](double x) { return x * x * x; },
                                   nonzero({3, 5}))));
@@ -132,22 +144,23 @@ void add_elementwise(Table& t) {
   add(t, binary(
              "maximum", [](const Tensor& a, const Tensor& b) { return maximum(a, b); },
              [](double a, double b) { return std::max(a, b); }, separated({}), separated({})));
-  t.push_back(variant("number", unary(
-                                    "maximum", [](const Tensor& x) { return maximum(x, 0); },
-                                    [](double x) { return std::max(x, 0.0); }, nonzero({3, 5}))));
+  t.push_back(variant(
+      "number", with_number(
+                    "maximum", [](const Tensor& x, double c) { return maximum(x, c); },
+                    [](double x, double c) { return std::max(x, c); }, 0, {0.05, -0.05, 3, -3}, nonzero({3, 5}))));
   add(t, binary(
              "minimum", [](const Tensor& a, const Tensor& b) { return minimum(a, b); },
              [](double a, double b) { return std::min(a, b); }, separated({}), separated({})));
-  t.push_back(variant("number", unary(
-                                    "minimum", [](const Tensor& x) { return minimum(x, 0); },
-                                    [](double x) { return std::min(x, 0.0); }, nonzero({3, 5}))));
+  t.push_back(variant(
+      "number", with_number(
+                    "minimum", [](const Tensor& x, double c) { return minimum(x, c); },
+                    [](double x, double c) { return std::min(x, c); }, 0, {0.05, -0.05, 3, -3}, nonzero({3, 5}))));
   t.push_back({.name = "where",
                .inputs = {condition({2, 3, 4}), real({3, 1}), real({2, 1, 4})},
                .f = [](In in) { return where(in[0], in[1], in[2]); },
                .reference =
                    [](From in) {
-                     Shape shape;
-                     for (const Array& x : in) shape = broadcast_shapes("reference", shape, x.shape);
+                     const Shape shape = joint_shape(in);
                      return make(shape, [&](const Index& i) {
                        const bool first = broadcast(in[0], i, shape.rank()) != 0;
                        return broadcast(in[first ? 1 : 2], i, shape.rank());
@@ -161,19 +174,17 @@ void add_elementwise(Table& t) {
                .variant = "number",
                .inputs = {condition({3, 4}), real({3, 4})},
                .f = [](In in) { return where(in[0], in[1], 3); },
-               .reference =
-                   [](From in) {
-                     const Shape shape = broadcast_shapes("reference", in[0].shape, in[1].shape);
-                     return make(shape, [&](const Index& i) {
-                       return broadcast(in[0], i, shape.rank()) != 0 ? broadcast(in[1], i, shape.rank()) : 3;
-                     });
+               .reference = [](From in) { return where_or_number(in, true); },
+               .vary =
+                   [](Draw& draw, OpCase& row) {
+                     any_broadcast(draw, row);
+                     const bool first = draw.coin();
+                     row.f = [=](In in) { return first ? where(in[0], in[1], 3) : where(in[0], 3, in[1]); };
+                     row.reference = [=](From in) { return where_or_number(in, first); };
                    },
-               .vary = any_broadcast,
                .int64 = true,
                .empty = {{2, 0}, {}}});
-  t.push_back(unary(
-      "clamp", [](const Tensor& x) { return clamp(x, -0.83, 1.21); },
-      [](double x) { return std::clamp(x, -0.83, 1.21); }, off_kinks({-0.83, 1.21})));
+  t.push_back(with_bounds("clamp", clamp, -0.83, 1.21));
 }
 
 namespace {
@@ -214,9 +225,9 @@ void add_math(Table& t) {
       "lgamma", lgamma, [](double x) { return std::log(std::tgamma(x)); }, positive({3, 5})));
   t.push_back(unary(
       "digamma", digamma, [](double x) { return polygamma_of(0, x); }, positive({3, 5})));
-  t.push_back(unary(
-      "polygamma", [](const Tensor& x) { return polygamma(2, x); }, [](double x) { return polygamma_of(2, x); },
-      between(0.8, 4)));
+  t.push_back(with_number(
+      "polygamma", [](const Tensor& x, double n) { return polygamma(static_cast<int>(n), x); },
+      [](double x, double n) { return polygamma_of(static_cast<int>(n), x); }, 2, {1, 3}, between(0.8, 4)));
   t.push_back(
       variant("negative", unary(
                               "polygamma", [](const Tensor& x) { return polygamma(1, x); },
@@ -234,9 +245,10 @@ void add_math(Table& t) {
              "fmod", [](const Tensor& a, const Tensor& b) { return fmod(a, b); },
              [](double a, double b) { return a - std::trunc(a / b) * b; }, {.shape = {}, .low = 3.3, .high = 3.8},
              {.shape = {}, .low = 1.3, .high = 1.5}));
-  t.push_back(variant("number", unary(
-                                    "fmod", [](const Tensor& x) { return fmod(x, -0.75); },
-                                    [](double x) { return x - std::trunc(x / -0.75) * -0.75; }, between(0.8, 1.4))));
+  t.push_back(variant("number", with_number(
+                                    "fmod", [](const Tensor& x, double c) { return fmod(x, c); },
+                                    [](double x, double c) { return x - std::trunc(x / c) * c; }, -0.75, {0.75, 5, -2},
+                                    between(0.8, 1.4))));
   t.push_back(unary(
       "floor", floor, [](double x) { return std::floor(x); }, off_kinks({-2, -1, 0, 1, 2})));
   t.push_back(unary(
@@ -271,14 +283,14 @@ double elu_of(double x, double alpha) { return x > 0 ? x : alpha * (std::exp(x) 
 
 void add_activations(Table& t) {
   t.push_back(unary("log_sigmoid", log_sigmoid, [](double x) { return std::log(sigmoid_of(x)); }));
-  t.push_back(unary(
-      "elu", [](const Tensor& x) { return elu(x, 1.5); }, [](double x) { return elu_of(x, 1.5); }, nonzero({3, 5})));
+  t.push_back(with_number(
+      "elu", [](const Tensor& x, double alpha) { return elu(x, alpha); }, elu_of, 1.5, {0, 1, -0.5}, nonzero({3, 5})));
   t.push_back(unary(
       "selu", selu, [](double x) { return 1.05070098735548049342 * elu_of(x, 1.67326324235437728481); },
       nonzero({3, 5})));
-  t.push_back(unary(
-      "celu", [](const Tensor& x) { return celu(x, 1.5); }, [](double x) { return x > 0 ? x : elu_of(x / 1.5, 1.5); },
-      nonzero({3, 5})));
+  t.push_back(with_number(
+      "celu", [](const Tensor& x, double alpha) { return celu(x, alpha); },
+      [](double x, double alpha) { return x > 0 ? x : elu_of(x / alpha, alpha); }, 1.5, {1, 0.25}, nonzero({3, 5})));
   t.push_back(variant("exact", unary(
                                    "gelu", [](const Tensor& x) { return gelu(x); },
                                    [](double x) { return x / 2 * std::erfc(-x / std::sqrt(2)); })));
@@ -290,9 +302,7 @@ void add_activations(Table& t) {
                                   })));
   t.push_back(unary("silu", silu, [](double x) { return x * sigmoid_of(x); }));
   t.push_back(unary("mish", mish, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); }));
-  t.push_back(unary(
-      "hardtanh", [](const Tensor& x) { return hardtanh(x, -0.83, 1.21); },
-      [](double x) { return std::clamp(x, -0.83, 1.21); }, off_kinks({-0.83, 1.21})));
+  t.push_back(with_bounds("hardtanh", hardtanh, -0.83, 1.21));
   t.push_back(unary(
       "hard_sigmoid", hard_sigmoid, [](double x) { return std::clamp((x + 3) / 6, 0.0, 1.0); }, off_kinks({-3, 3})));
 }

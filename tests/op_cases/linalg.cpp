@@ -12,7 +12,9 @@ Array product(const Array& a, const Array& b) {
     const int own = axis - (rank - x.shape.rank());
     return own < 0 ? 1 : x.shape[own];
   };
-  for (int axis = 0; axis < rank - 2; ++axis) sizes.push_back(std::max(size_of_axis(a, axis), size_of_axis(b, axis)));
+  for (int axis = 0; axis < rank - 2; ++axis) {
+    sizes.push_back(size_of_axis(a, axis) == 1 ? size_of_axis(b, axis) : size_of_axis(a, axis));
+  }
   sizes.push_back(a.shape[a.shape.rank() - 2]);
   sizes.push_back(b.shape[b.shape.rank() - 1]);
   const std::int64_t depth = a.shape[a.shape.rank() - 1];
@@ -31,6 +33,70 @@ Array product(const Array& a, const Array& b) {
   });
 }
 
+/// `front` with axes of these sizes behind.
+Shape with_axes(const Shape& front, const std::vector<std::int64_t>& behind) {
+  std::vector<std::int64_t> sizes(front.begin(), front.end());
+  sizes.insert(sizes.end(), behind.begin(), behind.end());
+  return Shape(sizes);
+}
+
+Array with_last_axes_swapped(const Array& x) {
+  const auto last = static_cast<std::size_t>(x.shape.rank() - 1);
+  std::vector<std::int64_t> sizes(x.shape.begin(), x.shape.end());
+  std::swap(sizes[last - 1], sizes[last]);
+  return make(Shape(sizes), [&](Index i) {
+    std::swap(i[last - 1], i[last]);
+    return x(i);
+  });
+}
+
+Array matmul_of(const Array& a, const Array& b, const MatmulOptions& options) {
+  const bool row = a.shape.rank() == 1;
+  const bool column = b.shape.rank() == 1;
+  Array left = row ? reshaped(a, {1, a.shape[0]}) : a;
+  Array right = column ? reshaped(b, {b.shape[0], 1}) : b;
+  if (!row && options.transpose_a) left = with_last_axes_swapped(left);
+  if (!column && options.transpose_b) right = with_last_axes_swapped(right);
+  Array y = product(left, right);
+  std::vector<std::int64_t> sizes(y.shape.begin(), y.shape.end());
+  if (column) sizes.pop_back();
+  if (row) sizes.erase(sizes.end() - (column ? 1 : 2));
+  return reshaped(y, Shape(sizes));
+}
+
+/// Vectors, matrices and batches that broadcast, transposed or not.
+void any_matmul(Draw& draw, OpCase& row) {
+  const Shape batch = draw.shape(0, 2);
+  const std::int64_t depth = draw.integer(0, 5);
+  const MatmulOptions options{draw.coin(), draw.coin()};
+  const auto side = [&](bool depth_is_last) -> Shape {
+    if (draw.coin()) return {depth};
+    const std::int64_t other = draw.integer(0, 5);
+    const std::vector<std::int64_t> matrix{depth_is_last ? other : depth, depth_is_last ? depth : other};
+    return with_axes(draw.broadcasting_to(batch), matrix);
+  };
+  row.inputs[0].shape = side(!options.transpose_a);
+  row.inputs[1].shape = side(options.transpose_b);
+  row.f = [=](In in) { return matmul(in[0], in[1], options); };
+  row.reference = [=](From in) { return matmul_of(in[0], in[1], options); };
+}
+
+/// Any leading axes, with bias or without.
+Array linear_of(From in) {
+  Array y = matmul_of(in[0], in[1], {.transpose_b = true});
+  const auto last = static_cast<std::size_t>(y.shape.rank() - 1);
+  if (in.size() > 2) y = make(y.shape, [&](const Index& i) { return y(i) + in[2]({i[last]}); });
+  return y;
+}
+
+void any_linear(Draw& draw, OpCase& row) {
+  const std::int64_t inputs = draw.integer(0, 5);
+  const std::int64_t outputs = draw.integer(0, 5);
+  row.inputs = {real(with_axes(draw.shape(0, 3, 0), {inputs})), real({outputs, inputs})};
+  if (draw.coin()) row.inputs.push_back(real({outputs}));
+  row.f = [](In in) { return in.size() > 2 ? linear(in[0], in[1], in[2]) : linear(in[0], in[1]); };
+}
+
 }  // namespace
 
 void add_products(Table& t) {
@@ -38,6 +104,7 @@ void add_products(Table& t) {
                .inputs = {real({3, 4}), real({4, 2})},
                .f = [](In in) { return matmul(in[0], in[1]); },
                .reference = [](From in) { return product(in[0], in[1]); },
+               .vary = any_matmul,
                .big = {{200, 300}, {300, 150}},
                .empty = {{3, 0}, {0, 2}}});
   t.push_back({.name = "matmul",
@@ -106,14 +173,8 @@ void add_products(Table& t) {
   t.push_back({.name = "linear",
                .inputs = {real({3, 4}), real({2, 4}), real({2})},
                .f = [](In in) { return linear(in[0], in[1], in[2]); },
-               .reference =
-                   [](From in) {
-                     return make({3, 2}, [&](const Index& i) {
-                       double sum = in[2]({i[1]});
-                       for (std::int64_t k = 0; k < 4; ++k) sum += in[0]({i[0], k}) * in[1]({i[1], k});
-                       return sum;
-                     });
-                   },
+               .reference = linear_of,
+               .vary = any_linear,
                .big = {{200, 300}, {150, 300}, {150}},
                .empty = {{0, 4}, {2, 4}, {2}},
                .last_is_optional = true});
@@ -318,6 +379,12 @@ Mat matrix_of(const Array& x, std::int64_t i) {
   return result;
 }
 
+/// Of each matrix of x, [..., m, n]: m and n.
+/// @{
+std::int64_t rows_of(const Array& x) { return x.shape[x.shape.rank() - 2]; }
+std::int64_t columns_of(const Array& x) { return x.shape[x.shape.rank() - 1]; }
+/// @}
+
 /// `f(i)`, a list of numbers, for each matrix of x, as axes `tail` behind x's leading ones.
 template <class F>
 Array for_each_matrix(const Array& x, const std::vector<std::int64_t>& tail, F f) {
@@ -329,6 +396,34 @@ Array for_each_matrix(const Array& x, const std::vector<std::int64_t>& tail, F f
     const Values values = f(i);
     result.data.insert(result.data.end(), values.begin(), values.end());
   }
+  return result;
+}
+
+/// `f(A, B)`, a matrix, for each pair of matrices of a and b, whose leading axes broadcast: axes `tail` behind theirs.
+template <class F>
+Array for_each_pair(const Array& a, const Array& b, const std::vector<std::int64_t>& tail, F f) {
+  const auto leading = [](const Array& x) {
+    return Shape(std::vector<std::int64_t>(x.shape.begin(), x.shape.end() - 2));
+  };
+  const Shape joint = broadcast_shapes("reference", leading(a), leading(b));
+  const auto matrix_at = [&](const Array& x, Index position) {
+    const int rank = x.shape.rank();
+    Mat result(x.shape[rank - 2], x.shape[rank - 1]);
+    std::size_t next = 0;
+    const auto row = static_cast<std::size_t>(joint.rank());
+    for (position[row] = 0; position[row] < result.rows; ++position[row]) {
+      for (position[row + 1] = 0; position[row + 1] < result.columns; ++position[row + 1]) {
+        result.data[next++] = broadcast(x, position, joint.rank() + 2);
+      }
+    }
+    return result;
+  };
+  Array result{with_axes(joint, tail), {}};
+  make(joint, [&](const Index& i) {
+    const Mat y = f(matrix_at(a, i), matrix_at(b, i));
+    result.data.insert(result.data.end(), y.data.begin(), y.data.end());
+    return 0.0;
+  });
   return result;
 }
 
@@ -350,28 +445,158 @@ OpCase linear_algebra(const char* name, const char* title, std::vector<Input> in
 
 }  // namespace
 
+namespace {
+
+/// A sum of products in Einstein's notation. An axis is named by a letter's number, or, below 0, is one of those that
+/// "..." stands for: -1 is the last of these.
+struct Einsum {
+  std::vector<std::vector<int>> operands;
+  std::vector<int> output;
+  std::vector<std::int64_t> letter_sizes;
+  Shape open;  // that the axes of "..." broadcast to
+};
+
+int count_of(const Einsum& e, int letter) {
+  std::ptrdiff_t count = 0;
+  for (const auto& labels : e.operands) count += std::count(labels.begin(), labels.end(), letter);
+  return static_cast<int>(count);
+}
+
+std::string subscript(const std::vector<int>& labels, bool with_dots) {
+  std::string text(with_dots ? "..." : "");
+  for (const int label : labels) {
+    if (label >= 0) text += static_cast<char>('a' + label);
+  }
+  return text;
+}
+
+/// By going through all values of all labels.
+Array einsum_of(const Einsum& e, From in) {
+  std::vector<std::int64_t> sizes = e.letter_sizes;
+  sizes.insert(sizes.end(), e.open.begin(), e.open.end());
+  const Shape all(sizes);
+  const auto axis_of = [&](int label) { return static_cast<std::size_t>(label < 0 ? all.rank() + label : label); };
+  const auto position = [&](const std::vector<int>& labels, const Shape& shape, const Index& i) {
+    Index own{};
+    for (std::size_t k = 0; k < labels.size(); ++k) {
+      own[k] = shape[static_cast<int>(k)] == 1 ? 0 : i[axis_of(labels[k])];
+    }
+    return own;
+  };
+  std::vector<std::int64_t> output_sizes;
+  for (const int label : e.output) output_sizes.push_back(sizes[axis_of(label)]);
+  Array y = make(Shape(output_sizes), [](const Index&) { return 0.0; });
+  make(all, [&](const Index& i) {
+    double term = 1;
+    for (std::size_t k = 0; k < in.size(); ++k) term *= in[k](position(e.operands[k], in[k].shape, i));
+    y.at(position(e.output, y.shape, i)) += term;
+    return 0.0;
+  });
+  return y;
+}
+
+/// One to three operands with up to three letters each, repeated ones among them, some with "..."; the output given in
+/// any order, or implied.
+void any_einsum(Draw& draw, OpCase& row) {
+  Einsum e;
+  e.open = draw.coin() ? draw.shape(1, 2) : Shape();
+  bool has_dots = false;
+  std::string subscripts;
+  std::vector<std::int64_t> size_of;
+  for (int letter = 0; letter < 4; ++letter) size_of.push_back(draw.integer(1, 3));
+  row.inputs.clear();
+  for (std::int64_t k = draw.integer(1, 3); k > 0; --k) {
+    const bool dots = e.open.rank() > 0 && draw.coin();
+    const Shape leading = dots ? draw.broadcasting_to(e.open) : Shape();
+    std::vector<int> labels;
+    for (int axis = -leading.rank(); axis < 0; ++axis) labels.push_back(axis);
+    std::vector<std::int64_t> sizes;
+    for (std::int64_t axis = draw.integer(0, 3); axis > 0; --axis) {
+      labels.push_back(static_cast<int>(draw.integer(0, 3)));
+      sizes.push_back(size_of[static_cast<std::size_t>(labels.back())]);
+    }
+    has_dots = has_dots || dots;
+    if (!row.inputs.empty()) subscripts += ',';
+    subscripts += subscript(labels, dots);
+    row.inputs.push_back(real(with_axes(leading, sizes)));
+    e.operands.push_back(labels);
+  }
+  // Only what occurs is gone through: the other axes have one value.
+  for (int letter = 0; letter < 4; ++letter) {
+    e.letter_sizes.push_back(count_of(e, letter) > 0 ? size_of[static_cast<std::size_t>(letter)] : 1);
+  }
+  int open_axes = 0;
+  for (const auto& labels : e.operands) {
+    for (const int label : labels) open_axes = std::max(open_axes, -label);
+  }
+  std::vector<std::int64_t> open_sizes(static_cast<std::size_t>(open_axes), 1);
+  for (std::size_t k = 0; k < e.operands.size(); ++k) {
+    for (std::size_t axis = 0; axis < e.operands[k].size() && e.operands[k][axis] < 0; ++axis) {
+      auto& size = open_sizes[static_cast<std::size_t>(open_axes + e.operands[k][axis])];
+      size = std::max(size, row.inputs[k].shape[static_cast<int>(axis)]);
+    }
+  }
+  e.open = Shape(open_sizes);
+
+  const bool implied = draw.coin();
+  for (int axis = -open_axes; axis < 0; ++axis) e.output.push_back(axis);
+  for (int letter = 0; letter < 4; ++letter) {
+    const int count = count_of(e, letter);
+    if (implied ? count == 1 : count > 0 && draw.coin()) {
+      const std::int64_t place = implied ? static_cast<std::int64_t>(e.output.size())
+                                         : draw.integer(open_axes, static_cast<std::int64_t>(e.output.size()));
+      e.output.insert(e.output.begin() + place, letter);
+    }
+  }
+  if (!implied) subscripts.append("->").append(subscript(e.output, has_dots));
+  row.f = [subscripts](In in) { return einsum(subscripts, in); };
+  row.reference = [e](From in) { return einsum_of(e, in); };
+}
+
+void any_vectors(Draw& draw, OpCase& row) {
+  const std::int64_t n = draw.integer(0, 9);
+  for (Input& input : row.inputs) input.shape = {n};
+}
+
+void any_outer(Draw& draw, OpCase& row) {
+  for (Input& input : row.inputs) input.shape = {draw.integer(0, 5)};
+}
+
+Array outer_of(From in) {
+  return make({in[0].shape[0], in[1].shape[0]}, [&](const Index& i) { return in[0]({i[0]}) * in[1]({i[1]}); });
+}
+
+void any_matrices(Draw& draw, OpCase& row) { row.inputs[0].shape = draw.shape(2, 4, 0); }
+
+Array trace_of(From in) {
+  return for_each_matrix(in[0], {}, [&](auto k) {
+    const Mat m = matrix_of(in[0], k);
+    double sum = 0;
+    for (std::int64_t i = 0; i < std::min(m.rows, m.columns); ++i) sum += m(i, i);
+    return Values{sum};
+  });
+}
+
+}  // namespace
+
 void add_contractions(Table& t) {
-  t.push_back(linear_algebra(
-      "dot", "", {real({5}), real({5})}, [](In in) { return dot(in[0], in[1]); },
-      [](From in) { return number(std::inner_product(in[0].data.begin(), in[0].data.end(), in[1].data.begin(), 0.0)); },
-      {{3000}, {3000}}, {{0}, {0}}));
-  t.push_back(linear_algebra(
-      "outer", "", {real({3}), real({4})}, [](In in) { return outer(in[0], in[1]); },
-      [](From in) {
-        return make({3, 4}, [&](const Index& i) { return in[0]({i[0]}) * in[1]({i[1]}); });
-      },
-      {{300}, {400}}, {{0}, {4}}));
-  t.push_back(linear_algebra(
-      "trace", "", {real({2, 3, 4})}, [](In in) { return trace(in[0]); },
-      [](From in) {
-        return make({2}, [&](const Index& i) {
-          return in[0]({i[0], 0, 0}) + in[0]({i[0], 1, 1}) + in[0]({i[0], 2, 2});
-        });
-      },
-      {{300, 20, 20}}, {{2, 0, 3}}));
-  t.push_back(linear_algebra(
-      "einsum", "matrix product", {real({3, 4}), real({4, 2})}, [](In in) { return einsum("ij,jk->ik", in); },
-      [](From in) { return product(in[0], in[1]); }, {{200, 300}, {300, 150}}, {{3, 0}, {0, 2}}));
+  t.push_back(varied(any_vectors, linear_algebra(
+                                      "dot", "", {real({5}), real({5})}, [](In in) { return dot(in[0], in[1]); },
+                                      [](From in) {
+                                        return number(std::inner_product(in[0].data.begin(), in[0].data.end(),
+                                                                         in[1].data.begin(), 0.0));
+                                      },
+                                      {{3000}, {3000}}, {{0}, {0}})));
+  t.push_back(
+      varied(any_outer, linear_algebra("outer", "", {real({3}), real({4})}, [](In in) { return outer(in[0], in[1]); },
+                                       outer_of, {{300}, {400}}, {{0}, {4}})));
+  t.push_back(varied(any_matrices, linear_algebra("trace", "", {real({2, 3, 4})}, [](In in) { return trace(in[0]); },
+                                                  trace_of, {{300, 20, 20}}, {{2, 0, 3}})));
+  t.push_back(varied(
+      any_einsum,
+      linear_algebra(
+          "einsum", "matrix product", {real({3, 4}), real({4, 2})}, [](In in) { return einsum("ij,jk->ik", in); },
+          [](From in) { return product(in[0], in[1]); }, {{200, 300}, {300, 150}}, {{3, 0}, {0, 2}})));
   t.push_back(linear_algebra(
       "einsum", "implied output, turned factors", {real({4, 3}), real({2, 4})},
       [](In in) { return einsum("cb, ac", in); }, [](From in) { return product(in[1], in[0]); },
@@ -419,20 +644,96 @@ void add_contractions(Table& t) {
       }));
 }
 
+namespace {
+
+/// Square matrices with any leading axes.
+void any_square(Draw& draw, OpCase& row) {
+  const std::int64_t n = draw.integer(0, 4);
+  row.inputs[0].shape = with_axes(draw.shape(0, 2), {n, n});
+}
+
+/// `f` of each of the square matrices.
+template <Mat (*f)(const Mat& a)>
+Array of_squares(From in) {
+  const std::int64_t n = columns_of(in[0]);
+  return for_each_matrix(in[0], {n, n}, [&](auto i) { return f(matrix_of(in[0], i)).data; });
+}
+
+Mat inverse_of(const Mat& a) { return solved(a, identity(a.rows)); }
+
+Array det_of(From in) {
+  return for_each_matrix(in[0], {}, [&](auto i) { return Values{determinant(matrix_of(in[0], i))}; });
+}
+
+Array logdet_of(From in) {
+  Array y = det_of(in);
+  for (double& d : y.data) d = std::log(d);
+  return y;
+}
+
+/// Inputs a: [..., m, n] and b, a vector or matrices, with leading axes that broadcast.
+void any_system(Draw& draw, OpCase& row, std::int64_t m, std::int64_t n) {
+  const Shape batch = draw.shape(0, 2);
+  const std::int64_t columns = draw.integer(0, 3);
+  row.inputs[0].shape = with_axes(draw.broadcasting_to(batch), {m, n});
+  row.inputs[1].shape = draw.coin() ? Shape{m} : with_axes(draw.broadcasting_to(batch), {m, columns});
+}
+
+/// `f(A, B)` of each pair of matrices, where b is a vector or matrices.
+template <class F>
+Array of_systems(From in, F f) {
+  const bool vector = in[1].shape.rank() == 1;
+  const Array b = vector ? reshaped(in[1], {in[1].shape[0], 1}) : in[1];
+  Array x = for_each_pair(in[0], b, {columns_of(in[0]), columns_of(b)}, f);
+  if (vector) x.shape = Shape(std::vector<std::int64_t>(x.shape.begin(), x.shape.end() - 1));
+  return x;
+}
+
+void any_square_system(Draw& draw, OpCase& row) {
+  const std::int64_t n = draw.integer(0, 4);
+  any_system(draw, row, n, n);
+}
+
+Array solutions(From in) { return of_systems(in, solved); }
+
+Array triangular_solutions(From in, const TriangularOptions& options) {
+  return of_systems(in, [&](Mat a, const Mat& b) {
+    for (std::int64_t i = 0; i < a.rows; ++i) {
+      if (options.unit_diagonal) a(i, i) = 1;
+      for (std::int64_t j = 0; j < i; ++j) (options.upper ? a(i, j) : a(j, i)) = 0;
+    }
+    return solved(options.transpose ? transposed(a) : a, b);
+  });
+}
+
+void any_triangular_solve(Draw& draw, OpCase& row) {
+  const TriangularOptions options{draw.coin(), draw.coin(), draw.coin()};
+  row.f = [=](In in) { return triangular_solve(in[0], in[1], options); };
+  row.reference = [=](From in) { return triangular_solutions(in, options); };
+  any_square_system(draw, row);
+}
+
+Mat least_squares_of(const Mat& a, const Mat& b) {
+  const Mat t = transposed(a);
+  return a.rows < a.columns ? times(t, solved(times(a, t), b)) : solved(times(t, a), times(t, b));
+}
+
+Array least_squares(From in) { return of_systems(in, least_squares_of); }
+
+void any_lstsq(Draw& draw, OpCase& row) {
+  const std::int64_t m = draw.integer(1, 4);
+  any_system(draw, row, m, draw.integer(1, 4));
+}
+
+}  // namespace
+
 void add_linear_systems(Table& t) {
-  t.push_back(linear_algebra(
-      "inverse", "", {matrix({2, 3, 3})}, [](In in) { return inverse(in[0]); },
-      [](From in) {
-        return for_each_matrix(in[0], {3, 3}, [&](auto i) { return solved(matrix_of(in[0], i), identity(3)).data; });
-      },
-      {{300, 6, 6}}, {{0, 3, 3}}));
-  t.push_back(linear_algebra(
-      "solve", "matrices", {matrix({2, 3, 3}), real({2, 3, 2})}, [](In in) { return solve(in[0], in[1]); },
-      [](From in) {
-        return for_each_matrix(in[0], {3, 2},
-                               [&](auto i) { return solved(matrix_of(in[0], i), matrix_of(in[1], i)).data; });
-      },
-      {{300, 6, 6}, {300, 6, 3}}, {{2, 3, 3}, {2, 3, 0}}));
+  t.push_back(
+      varied(any_square, linear_algebra("inverse", "", {matrix({2, 3, 3})}, [](In in) { return inverse(in[0]); },
+                                        of_squares<inverse_of>, {{300, 6, 6}}, {{0, 3, 3}})));
+  t.push_back(varied(any_square_system, linear_algebra("solve", "matrices", {matrix({2, 3, 3}), real({2, 3, 2})},
+                                                       [](In in) { return solve(in[0], in[1]); }, solutions,
+                                                       {{300, 6, 6}, {300, 6, 3}}, {{2, 3, 3}, {2, 3, 0}})));
   t.push_back(linear_algebra(
       "solve", "one vector", {matrix({2, 3, 3}), real({3})}, [](In in) { return solve(in[0], in[1]); },
       [](From in) {
@@ -441,17 +742,11 @@ void add_linear_systems(Table& t) {
                                [&](auto i) { return solved(matrix_of(in[0], i), matrix_of(column, 0)).data; });
       },
       {}, {{0, 0}, {0}}));
-  t.push_back(linear_algebra(
-      "triangular_solve", "lower", {matrix({2, 3, 3}), real({3, 2})},
-      [](In in) { return triangular_solve(in[0], in[1]); },
-      [](From in) {
-        return for_each_matrix(in[0], {3, 2}, [&](auto i) {
-          Mat a = matrix_of(in[0], i);
-          a(0, 1) = a(0, 2) = a(1, 2) = 0;
-          return solved(a, matrix_of(in[1], 0)).data;
-        });
-      },
-      {{300, 6, 6}, {6, 3}}, {{0, 3, 3}, {3, 2}}));
+  t.push_back(varied(any_triangular_solve, linear_algebra(
+                                               "triangular_solve", "lower", {matrix({2, 3, 3}), real({3, 2})},
+                                               [](In in) { return triangular_solve(in[0], in[1]); },
+                                               [](From in) { return triangular_solutions(in, {}); },
+                                               {{300, 6, 6}, {6, 3}}, {{0, 3, 3}, {3, 2}})));
   t.push_back(linear_algebra(
       "triangular_solve", "upper", {matrix({3, 3}), real({2, 3, 2})},
       [](In in) { return triangular_solve(in[0], in[1], {.upper = true}); },
@@ -479,37 +774,19 @@ void add_linear_systems(Table& t) {
         a(1, 0) = a(2, 0) = a(2, 1) = 0;
         return Array{{3, 2}, solved(transposed(a), matrix_of(in[1], 0)).data};
       }));
-  t.push_back(linear_algebra(
-      "cholesky", "", {matrix({2, 3, 3})}, [](In in) { return cholesky(in[0]); },
-      [](From in) {
-        return for_each_matrix(in[0], {3, 3}, [&](auto i) { return cholesky_of(matrix_of(in[0], i)).data; });
-      },
-      {{300, 6, 6}}, {{2, 0, 0}}));
-  t.push_back(linear_algebra(
-      "det", "", {matrix({2, 3, 3})}, [](In in) { return det(in[0]); },
-      [](From in) {
-        return for_each_matrix(in[0], {}, [&](auto i) { return Values{determinant(matrix_of(in[0], i))}; });
-      },
-      {{300, 4, 4}}, {{0, 3, 3}}));
-  t.push_back(named_in_errors(
-      "-", linear_algebra(
-               "logdet", "of negative determinants", {matrix({2, 3, 3})}, [](In in) { return logdet(-in[0]); },
-               [](From in) {
-                 return for_each_matrix(in[0], {},
-                                        [&](auto i) { return Values{std::log(determinant(matrix_of(in[0], i)))}; });
-               })));
-  t.push_back(linear_algebra(
-      "logdet", "", {matrix({3, 3})}, [](In in) { return logdet(in[0]); },
-      [](From in) { return number(std::log(determinant(matrix_of(in[0], 0)))); }, {{300, 6, 6}}, {{2, 0, 0}}));
-  t.push_back(linear_algebra(
-      "lstsq", "more rows", {matrix({2, 4, 3}), real({4, 2})}, [](In in) { return lstsq(in[0], in[1]); },
-      [](From in) {
-        return for_each_matrix(in[0], {3, 2}, [&](auto i) {
-          const Mat a = matrix_of(in[0], i);
-          return solved(times(transposed(a), a), times(transposed(a), matrix_of(in[1], 0))).data;
-        });
-      },
-      {{300, 6, 5}, {6, 3}}, {{0, 4, 3}, {4, 2}}));
+  t.push_back(
+      varied(any_square, linear_algebra("cholesky", "", {matrix({2, 3, 3})}, [](In in) { return cholesky(in[0]); },
+                                        of_squares<cholesky_of>, {{300, 6, 6}}, {{2, 0, 0}})));
+  t.push_back(varied(any_square, linear_algebra("det", "", {matrix({2, 3, 3})}, [](In in) { return det(in[0]); },
+                                                det_of, {{300, 4, 4}}, {{0, 3, 3}})));
+  t.push_back(named_in_errors("-", linear_algebra(
+                                       "logdet", "of negative determinants", {matrix({2, 3, 3})},
+                                       [](In in) { return logdet(-in[0]); }, logdet_of)));
+  t.push_back(varied(any_square, linear_algebra("logdet", "", {matrix({3, 3})}, [](In in) { return logdet(in[0]); },
+                                                logdet_of, {{300, 6, 6}}, {{2, 0, 0}})));
+  t.push_back(varied(any_lstsq, linear_algebra("lstsq", "more rows", {matrix({2, 4, 3}), real({4, 2})},
+                                               [](In in) { return lstsq(in[0], in[1]); }, least_squares,
+                                               {{300, 6, 5}, {6, 3}}, {{0, 4, 3}, {4, 2}})));
   t.push_back(linear_algebra(
       "lstsq", "more columns", {matrix({2, 3, 4}), real({3})}, [](In in) { return lstsq(in[0], in[1]); },
       [](From in) {
@@ -540,21 +817,76 @@ Tensor norm_of(In in) {
   return matrix_norm(in[0], kind);
 }
 
+void any_matrix(Draw& draw, OpCase& row) {
+  const Shape sizes{draw.integer(1, 4), draw.integer(1, 4)};
+  row.inputs[0].shape = with_axes(draw.shape(0, 2), {sizes[0], sizes[1]});
+}
+
+/// What each matrix, [m, n], gives: axes of these sizes, where -1 stands for the smaller one of m and n.
+template <class F>
+Array of_matrices(From in, std::vector<std::int64_t> tail, F f) {
+  const std::int64_t smaller = std::min(rows_of(in[0]), columns_of(in[0]));
+  std::replace(tail.begin(), tail.end(), std::int64_t{-1}, smaller);
+  return for_each_matrix(in[0], tail, [&](auto i) { return f(matrix_of(in[0], i)); });
+}
+
+Array q_of(From in) {
+  return of_matrices(in, {rows_of(in[0]), -1}, [](const Mat& a) { return qr_of(a).first.data; });
+}
+Array r_of(From in) {
+  return of_matrices(in, {-1, columns_of(in[0])}, [](const Mat& a) { return qr_of(a).second.data; });
+}
+Array eigenvalues_of(From in) {
+  return of_matrices(in, {-1}, [](const Mat& a) { return eigen_of(symmetric_part(a)).first; });
+}
+Array eigenvectors_of(From in) {
+  return of_matrices(in, {-1, -1}, [](const Mat& a) { return eigen_of(symmetric_part(a)).second.data; });
+}
+Array u_of(From in) {
+  return of_matrices(in, {rows_of(in[0]), -1}, [](const Mat& a) { return svd_of(a).u.data; });
+}
+Array singular_values_of(From in) {
+  return of_matrices(in, {-1}, [](const Mat& a) { return svd_of(a).s; });
+}
+Array vt_of(From in) {
+  return of_matrices(in, {-1, columns_of(in[0])}, [](const Mat& a) { return svd_of(a).vt.data; });
+}
+
+double matrix_norm_of(const Mat& a, MatrixNorm kind) {
+  if (kind == MatrixNorm::frobenius) {
+    return std::sqrt(std::inner_product(a.data.begin(), a.data.end(), a.data.begin(), 0.0));
+  }
+  if (kind == MatrixNorm::spectral) return svd_of(a).s[0];
+  if (kind == MatrixNorm::nuclear) return sum_of(svd_of(a).s);
+  const Mat lines = kind == MatrixNorm::one ? transposed(a) : a;
+  double largest = 0;
+  for (std::int64_t i = 0; i < lines.rows; ++i) {
+    double sum = 0;
+    for (std::int64_t j = 0; j < lines.columns; ++j) sum += std::abs(lines(i, j));
+    largest = std::max(largest, sum);
+  }
+  return largest;
+}
+
+void any_matrix_norm(Draw& draw, OpCase& row) {
+  const auto kind = draw.one_of(
+      {MatrixNorm::frobenius, MatrixNorm::one, MatrixNorm::infinity, MatrixNorm::spectral, MatrixNorm::nuclear});
+  const Shape shape = draw.shape(2, 4);
+  const bool from_sizes = kind == MatrixNorm::one || kind == MatrixNorm::infinity;
+  row.inputs = {from_sizes ? nonzero(shape) : matrix(shape)};
+  row.f = [=](In in) { return matrix_norm(in[0], kind); };
+  row.reference = [=](From in) {
+    return for_each_matrix(in[0], {}, [&](auto i) { return Values{matrix_norm_of(matrix_of(in[0], i), kind)}; });
+  };
+}
+
 }  // namespace
 
 void add_factorisations(Table& t) {
-  t.push_back(linear_algebra(
-      "qr", "q", {matrix({2, 4, 3})}, qr_part<&QrResult::q>,
-      [](From in) {
-        return for_each_matrix(in[0], {4, 3}, [&](auto i) { return qr_of(matrix_of(in[0], i)).first.data; });
-      },
-      {{300, 6, 5}}, {{2, 3, 0}}));
-  t.push_back(linear_algebra(
-      "qr", "r", {matrix({2, 4, 3})}, qr_part<&QrResult::r>,
-      [](From in) {
-        return for_each_matrix(in[0], {3, 3}, [&](auto i) { return qr_of(matrix_of(in[0], i)).second.data; });
-      },
-      {{300, 6, 5}}, {{0, 4, 3}}));
+  t.push_back(varied(any_matrix, linear_algebra("qr", "q", {matrix({2, 4, 3})}, qr_part<&QrResult::q>, q_of,
+                                                {{300, 6, 5}}, {{2, 3, 0}})));
+  t.push_back(varied(any_matrix, linear_algebra("qr", "r", {matrix({2, 4, 3})}, qr_part<&QrResult::r>, r_of,
+                                                {{300, 6, 5}}, {{0, 4, 3}})));
   t.push_back(linear_algebra(
       "qr", "r of a square", {matrix({3, 3})},
       [](In in) {
@@ -565,52 +897,26 @@ void add_factorisations(Table& t) {
         const auto [q, r] = qr_of(matrix_of(in[0], 0));
         return make({3, 3}, [&q = q, &r = r](const Index& i) { return r(i[0], i[1]) + q(i[0], i[1]) / 2; });
       }));
-  t.push_back(linear_algebra(
-      "qr", "more columns", {matrix({2, 2, 4})}, qr_part<&QrResult::r>,
-      [](From in) {
-        return for_each_matrix(in[0], {2, 4}, [&](auto i) { return qr_of(matrix_of(in[0], i)).second.data; });
-      },
-      {}, {{2, 0, 4}}));
-  t.push_back(linear_algebra("eigh", "values", {matrix({2, 3, 3})}, eigh_part<&EighResult::w>,
-                             [](From in) {
-                               return for_each_matrix(in[0], {3}, [&](auto i) {
-                                 return eigen_of(symmetric_part(matrix_of(in[0], i))).first;
-                               });
-                             },
-                             {{300, 5, 5}}, {{0, 3, 3}}));
-  t.push_back(linear_algebra("eigh", "vectors", {matrix({2, 3, 3})}, eigh_part<&EighResult::v>,
-                             [](From in) {
-                               return for_each_matrix(in[0], {3, 3}, [&](auto i) {
-                                 return eigen_of(symmetric_part(matrix_of(in[0], i))).second.data;
-                               });
-                             },
-                             {{300, 5, 5}}, {{2, 0, 0}}));
-  t.push_back(linear_algebra(
-      "svd", "u", {matrix({2, 4, 3})}, svd_part<&SvdResult::u>,
-      [](From in) {
-        return for_each_matrix(in[0], {4, 3}, [&](auto i) { return svd_of(matrix_of(in[0], i)).u.data; });
-      },
-      {{300, 5, 4}}, {{2, 3, 0}}));
-  t.push_back(linear_algebra(
-      "svd", "s", {matrix({2, 4, 3})}, svd_part<&SvdResult::s>,
-      [](From in) { return for_each_matrix(in[0], {3}, [&](auto i) { return svd_of(matrix_of(in[0], i)).s; }); },
-      {{300, 5, 4}}, {{0, 4, 3}}));
-  t.push_back(linear_algebra("svd", "vt", {matrix({2, 4, 3})}, svd_part<&SvdResult::vt>, [](From in) {
-    return for_each_matrix(in[0], {3, 3}, [&](auto i) { return svd_of(matrix_of(in[0], i)).vt.data; });
-  }));
-  t.push_back(linear_algebra(
-      "svd", "vt, more columns", {matrix({2, 3, 4})}, svd_part<&SvdResult::vt>,
-      [](From in) {
-        return for_each_matrix(in[0], {3, 4}, [&](auto i) { return svd_of(matrix_of(in[0], i)).vt.data; });
-      },
-      {{300, 4, 5}}, {{2, 0, 3}}));
-  t.push_back(linear_algebra("matrix_norm", "frobenius", {real({2, 3, 4})}, norm_of<MatrixNorm::frobenius>,
-                             [](From in) {
-                               return reduce(in[0], {1, 2}, [](const Values& v) {
-                                 return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
-                               });
-                             },
-                             {{300, 20, 20}}, {{0, 3, 4}}));
+  t.push_back(linear_algebra("qr", "more columns", {matrix({2, 2, 4})}, qr_part<&QrResult::r>, r_of, {}, {{2, 0, 4}}));
+  t.push_back(varied(any_square, linear_algebra("eigh", "values", {matrix({2, 3, 3})}, eigh_part<&EighResult::w>,
+                                                eigenvalues_of, {{300, 5, 5}}, {{0, 3, 3}})));
+  t.push_back(varied(any_square, linear_algebra("eigh", "vectors", {matrix({2, 3, 3})}, eigh_part<&EighResult::v>,
+                                                eigenvectors_of, {{300, 5, 5}}, {{2, 0, 0}})));
+  t.push_back(varied(any_matrix, linear_algebra("svd", "u", {matrix({2, 4, 3})}, svd_part<&SvdResult::u>, u_of,
+                                                {{300, 5, 4}}, {{2, 3, 0}})));
+  t.push_back(varied(any_matrix, linear_algebra("svd", "s", {matrix({2, 4, 3})}, svd_part<&SvdResult::s>,
+                                                singular_values_of, {{300, 5, 4}}, {{0, 4, 3}})));
+  t.push_back(varied(any_matrix, linear_algebra("svd", "vt", {matrix({2, 4, 3})}, svd_part<&SvdResult::vt>, vt_of)));
+  t.push_back(linear_algebra("svd", "vt, more columns", {matrix({2, 3, 4})}, svd_part<&SvdResult::vt>, vt_of,
+                             {{300, 4, 5}}, {{2, 0, 3}}));
+  t.push_back(varied(any_matrix_norm,
+                     linear_algebra("matrix_norm", "frobenius", {real({2, 3, 4})}, norm_of<MatrixNorm::frobenius>,
+                                    [](From in) {
+                                      return reduce(in[0], {1, 2}, [](const Values& v) {
+                                        return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
+                                      });
+                                    },
+                                    {{300, 20, 20}}, {{0, 3, 4}})));
   t.push_back(linear_algebra("matrix_norm", "one", {nonzero({2, 3, 4})}, norm_of<MatrixNorm::one>,
                              [](From in) {
                                Array sizes = in[0];

@@ -261,6 +261,12 @@ inline OpCase named(const char* name, OpCase row) {
   return row;
 }
 
+/// The same row with a way to draw others like it.
+inline OpCase varied(std::function<void(Draw&, OpCase&)> vary, OpCase row) {
+  row.vary = std::move(vary);
+  return row;
+}
+
 /// The same row for int64 also.
 inline OpCase and_int64(OpCase row) {
   row.int64 = true;
@@ -276,6 +282,57 @@ inline OpCase without_gradient(OpCase row) {
 inline OpCase named_in_errors(const char* prefix, OpCase row) {
   row.error_prefix = std::string(prefix);
   return row;
+}
+
+/// Ops of a tensor and a number that stands for it in `f(x, number)` and in the reference of one element.
+using WithNumber = Tensor (*)(const Tensor& x, double number);
+using NumberReference = double (*)(double x, double number);
+
+/// The row with `number`; drawn at random it has one of the `others` as well.
+inline OpCase with_number(const char* name, WithNumber f, NumberReference reference, double number,
+                          std::vector<double> others, Input input = real({2, 3, 5})) {
+  const auto set_number = [f, reference](OpCase& row, double c) {
+    row.f = [=](In in) { return f(in[0], c); };
+    row.reference = [=](From in) { return make(in[0].shape, [&](const Index& i) { return reference(in[0](i), c); }); };
+  };
+  OpCase row = unary(name, nullptr, nullptr, std::move(input));
+  set_number(row, number);
+  others.push_back(number);
+  row.vary = [=](Draw& draw, OpCase& drawn) {
+    any_shape(draw, drawn);
+    set_number(drawn, others[static_cast<std::size_t>(draw.integer(0, static_cast<std::int64_t>(others.size()) - 1))]);
+  };
+  return row;
+}
+
+/// The same with two numbers, low <= high, between elements of x and not too close to any.
+inline OpCase with_bounds(const char* name, Tensor (*f)(const Tensor&, double, double), double low, double high) {
+  const auto set_bounds = [f](OpCase& row, double least, double largest) {
+    row.f = [=](In in) { return f(in[0], least, largest); };
+    row.reference = [=](From in) {
+      return make(in[0].shape, [&](const Index& i) { return std::min(std::max(in[0](i), least), largest); });
+    };
+  };
+  OpCase row = unary(name, nullptr, nullptr, separated({3, 7}));
+  set_bounds(row, low, high);
+  row.vary = [=](Draw& draw, OpCase& drawn) {
+    any_shape(draw, drawn);
+    const Input& x = drawn.inputs[0];
+    const std::int64_t count = x.shape.numel();
+    const std::int64_t below = draw.integer(0, count);
+    const std::int64_t below_high = draw.integer(below, count);
+    // Elements are evenly spaced, halfway between these places.
+    const double step = (x.high - x.low) / static_cast<double>(std::max<std::int64_t>(count, 1));
+    set_bounds(drawn, x.low + step * static_cast<double>(below), x.low + step * static_cast<double>(below_high));
+  };
+  return row;
+}
+
+/// The shape that inputs broadcast to.
+inline Shape joint_shape(From in) {
+  Shape shape;
+  for (const Array& x : in) shape = broadcast_shapes("reference", shape, x.shape);
+  return shape;
 }
 
 /// Equal shapes, and shapes that broadcast: with each other, with a scalar, and along no axis in common.
