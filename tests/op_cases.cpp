@@ -100,6 +100,8 @@ const std::vector<OpCase>& op_cases() {
     add_pooling(rows);
     add_softmax_and_losses(rows);
     add_composed_losses(rows);
+    add_cells(rows);
+    add_ctc(rows);
     add_random(rows);
     return rows;
   }();

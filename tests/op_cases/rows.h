@@ -42,6 +42,8 @@ void add_convolutions(Table& table);
 void add_pooling(Table& table);
 void add_softmax_and_losses(Table& table);
 void add_composed_losses(Table& table);
+void add_cells(Table& table);
+void add_ctc(Table& table);
 void add_random(Table& table);
 /// @}
 
