@@ -64,8 +64,9 @@ void check_step(const char* op, std::int64_t gates, const char* h_name, const St
                                      {"weights.hidden_bias", &hidden_bias}}) {
     if (weight->defined()) detail::check_operands(op, std::array{&step.x, weight}, Types::floating, {"x", name});
   }
+  const char* hidden_shape = gates == 1 ? "[H, H]" : gates == 3 ? "[3 H, H]" : "[4 H, H]";
   check(hidden.rank() == 2 && hidden.dim(0) % gates == 0 && hidden.dim(0) / gates == hidden.dim(1),
-        "{}: weights.hidden must be [{}H, H], got {}", op, gates == 1 ? "" : fmt::format("{} ", gates), hidden.shape());
+        "{}: weights.hidden must be {}, got {}", op, hidden_shape, hidden.shape());
   check(step.h.rank() == 2 && step.h.dim(1) == hidden.dim(1), "{}: {} must be [N, {}] for weights.hidden {}, got {}",
         op, h_name, hidden.dim(1), hidden.shape(), step.h.shape());
   if (input.defined()) {
@@ -106,18 +107,27 @@ Tensor start_of_gates(const Step& step, std::int64_t hidden_biases) {
       const T* terms = Access::data<T>(bias);
       for (std::int64_t i = 0; i < n; ++i) row[i] += terms[i];
     };
-    const bool has_terms = !input.defined() || input_bias.defined() || hidden_bias.defined();
+    const auto add_biases = [&](T* row) {
+      add(input_bias, columns, row);
+      add(hidden_bias, hidden_biases * step.units(), row);
+    };
+    const bool biased = input_bias.defined() || hidden_bias.defined();
+    const bool has_terms = biased || !input.defined();
+    if (input.defined() && biased && rows > 0) {
+      std::fill_n(sums, columns, T(0));
+      add_biases(sums);
+    }
     const std::int64_t grain =
         std::max<std::int64_t>(1, detail::elementwise_grain / std::max<std::int64_t>(1, columns));
     parallel_for(has_terms ? rows : 0, grain, [&](std::int64_t begin, std::int64_t end) {
-      for (T* row = sums + begin * columns; row < sums + end * columns; row += columns) {
-        if (input.defined()) {
-          std::fill_n(row, columns, T(0));
-        } else {
-          std::copy_n(Access::data<T>(step.x) + (row - sums), columns, row);
+      for (std::int64_t row = begin; row < end; ++row) {
+        T* to = sums + row * columns;
+        if (!input.defined()) {
+          std::copy_n(Access::data<T>(step.x) + row * columns, columns, to);
+          add_biases(to);
+        } else if (row > 0) {
+          std::copy_n(sums, columns, to);  // the first row, which holds the biases
         }
-        add(input_bias, columns, row);
-        add(hidden_bias, hidden_biases * step.units(), row);
       }
     });
     if (!input.defined()) return;
@@ -230,6 +240,7 @@ Tensors composed_gru(const Step& step, const GruOptions& options) {
 /// Records a step: `composed` gives the outputs by other ops, `fused` all gradients from those of the outputs.
 template <class Composed, class Fused>
 Tensors record_step(const char* op, const Step& step, Tensors outputs, Composed composed, Fused fused) {
+  if (!grad_enabled()) return outputs;
   const auto inputs = step.list();
   return record(op, std::move(outputs),
                 wrt_all(inputs, [step, composed, fused](std::span<const Tensor> g, const std::uint8_t* needed) {
