@@ -21,10 +21,15 @@ constexpr std::int64_t states_per_chunk = 1 << 12;
 /// A row of states has as many on one side, which cannot be, for those that are reached from two states before.
 constexpr std::int64_t margin = 2;
 
-/// Of none that is finite, -infinity.
+/// Of nothing but -infinity, -infinity.
 WENGERT_SIMD_INLINE Pack<double> log_sum_exp(Pack<double> a, Pack<double> b, Pack<double> c) {
-  const Pack<double> largest = maximum(maximum(a, b), c);
-  const Pack<double> sum = exp(a - largest) + exp(b - largest) + exp(c - largest);
+  // In order, as the exponential of the largest is known.
+  const Pack<double> larger = maximum(a, b);
+  const Pack<double> smaller = minimum(a, b);
+  const Pack<double> largest = maximum(larger, c);
+  const Pack<double> middle = maximum(smaller, minimum(larger, c));
+  const Pack<double> smallest = minimum(smaller, c);
+  const Pack<double> sum = 1 + exp(middle - largest) + exp(smallest - largest);
   return where(largest == impossible, impossible, largest + log(sum));
 }
 
