@@ -704,10 +704,10 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
 
 /// The weights of a recurrent cell with H units and G gates, one below the other.
 struct CellWeights {
-  Tensor input;        ///< [G H, I]; undefined: x is [N, G H], the product that they would give
-  Tensor hidden;       ///< [G H, H]
-  Tensor input_bias;   ///< [G H], or undefined
-  Tensor hidden_bias;  ///< [G H], or undefined
+  Tensor input = {};        ///< [G H, I]; undefined: x is [N, G H], the product that they would give
+  Tensor hidden = {};       ///< [G H, H]
+  Tensor input_bias = {};   ///< [G H], or undefined
+  Tensor hidden_bias = {};  ///< [G H], or undefined
 };
 
 enum class RnnActivation : std::uint8_t { tanh, relu };
@@ -734,12 +734,12 @@ Tensor gru_cell(const Tensor& x, const Tensor& h, const CellWeights& weights, co
 
 struct CtcOptions {
   std::int64_t blank = 0;
-  bool zero_infinity = false;  ///< a sample that no alignment can spell counts 0, not infinity
+  bool zero_infinity = false;  ///< a sample that no alignment can spell counts 0, not infinity; its gradient is 0
 };
 /// Connectionist temporal classification (Graves et al., 2006): the mean over samples of -log p(target) / max(target's
 /// length, 1), p summing over all alignments. log_probabilities: [T, N, K]; target: [N, S] int64; lengths of inputs and
 /// of targets: [N] int64 (at most T and S; elements behind are not read). Throws ShapeError naming a label or a length
-/// out of range.
+/// out of range, or a label that is the blank. log_probabilities need not add up to 1: each is a variable of its own.
 Tensor ctc_loss(const Tensor& log_probabilities, const Tensor& target, const Tensor& input_lengths,
                 const Tensor& target_lengths, const CtcOptions& options = {});
 

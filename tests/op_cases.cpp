@@ -106,6 +106,8 @@ const std::vector<OpCase>& op_cases() {
     add_attention(rows);
     add_softmax_and_losses(rows);
     add_composed_losses(rows);
+    add_cells(rows);
+    add_ctc(rows);
     add_random(rows);
     return rows;
   }();

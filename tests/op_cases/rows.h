@@ -46,6 +46,8 @@ void add_normalisation(Table& table);
 void add_attention(Table& table);
 void add_softmax_and_losses(Table& table);
 void add_composed_losses(Table& table);
+void add_cells(Table& table);
+void add_ctc(Table& table);
 void add_random(Table& table);
 /// @}
 
