@@ -608,7 +608,11 @@ TEST(MaxPool, RefusesWindowsWithoutAnElement) {
 TEST(Pool, TakesNumbersAsLargeAsTheyGo) {
   constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
   EXPECT_EQ(maxpool1d(ones({3}), most, {.padding = most / 2}).shape(), (Shape{1}));
-  EXPECT_EQ(maxpool1d(ones({3}), 1, {.stride = most, .dilation = most}).shape(), (Shape{1}));
+  EXPECT_EQ(maxpool1d_with_index(ones({3}), 1, {.stride = most, .dilation = most}).indices.item(), 0);
+  const Tensor x = ones({3}, float64).requires_grad(true);
+  expect_same(grad(avgpool1d(x, most, {.padding = most / 2, .count_include_pad = false}) * 3, x,
+                   {.grad_outputs = {ones({1}, float64)}}),
+              ones({3}, float64));
   EXPECT_EQ(avgpool1d(ones({3}), most, {.padding = Padding::same, .count_include_pad = false}).item(), 1);
   expect_error<ShapeError>([&] { maxpool1d(ones({3}), most, {.dilation = most}); }, "maxpool1d: the kernel covers ");
   for (const std::int64_t number :

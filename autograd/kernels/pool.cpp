@@ -94,11 +94,11 @@ WENGERT_SIMD_INLINE void for_each_line(const PoolSizes& sizes, const Span& slice
   for_each_line(sizes, slices, rows, f);
 }
 
-/// The windows begin, ..., end - 1 of a row, which no side of the image cuts; none if they cannot be read in packets.
+/// The windows begin, ..., end - 1 of a row, which no side of the image cuts; none of an adaptive axis.
 struct Uncut {
   explicit Uncut(const PoolAxis& axis) {
     const std::int64_t extent = (axis.kernel - 1) * axis.dilation + 1;
-    if (axis.kernel == 0 || axis.stride > 2 || axis.size + axis.before < extent) return;
+    if (axis.kernel == 0 || axis.size + axis.before < extent) return;
     const std::int64_t first = (axis.before + axis.stride - 1) / axis.stride;
     const std::int64_t last = std::min(axis.out, (axis.size + axis.before - extent) / axis.stride + 1);
     if (last <= first) return;
@@ -152,6 +152,8 @@ WENGERT_SIMD_INLINE void for_each_window(const PoolAxis& axis, const Uncut& uncu
   const std::integral_constant<int, 2> every_second;
   if (axis.stride == 1) {
     packets(one_by_one, axis.kernel);
+  } else if (axis.stride > 2) {
+    packets(axis.stride, axis.kernel);
   } else if (axis.kernel == 2) {
     packets(every_second, every_second);  // a known number unrolls the loop
   } else {
@@ -173,15 +175,22 @@ WENGERT_SIMD_INLINE Pack<T> every_second(Pack<T> a, Pack<T> b, std::index_sequen
 
 /// `f(numbers, distance)` for the columns of a packet of windows, `stride` apart: the numbers at row, row + stride,
 /// ..., then at the places `dilation`, 2 `dilation`, ... behind. Reads nothing that is in no window.
-template <int stride, class Lanes, class T, class Kernel, class F>
-WENGERT_SIMD_INLINE void for_each_column(Lanes lanes, const T* row, Kernel kernel, std::int64_t dilation, F f) {
-  static_assert(stride == 1 || stride == 2);
+template <class Lanes, class T, class Stride, class Kernel, class F>
+WENGERT_SIMD_INLINE void for_each_column(Lanes lanes, const T* row, Stride stride, Kernel kernel, std::int64_t dilation,
+                                         F f) {
   constexpr std::int64_t size = Pack<T>::size;
-  if constexpr (stride == 1) {
-    for (std::int64_t u = 0; u < kernel; ++u) f(lanes.load(row + u * dilation, lanes.count), u * dilation);
+  std::int64_t u = 0;
+  if constexpr (std::is_same_v<Stride, std::int64_t>) {
+    for (; u < kernel; ++u) {
+      T numbers[size] = {};
+      for (std::int64_t lane = 0; lane < lanes.count; ++lane) numbers[lane] = row[u * dilation + lane * stride];
+      f(Pack<T>::load(numbers), u * dilation);
+    }
+  } else if constexpr (stride == 1) {
+    for (; u < kernel; ++u) f(lanes.load(row + u * dilation, lanes.count), u * dilation);
   } else {
+    static_assert(stride == 2);
     constexpr auto indices = std::make_index_sequence<size>();
-    std::int64_t u = 0;
     for (; Lanes::all && u + 1 < kernel && dilation == 1; u += 2) {  // two columns from the same two packets
       const Pack<T> a = lanes.load(row + u, size);
       const Pack<T> b = lanes.load(row + u + size, size);
@@ -209,26 +218,28 @@ struct VectorOf {
   typedef T Type __attribute__((vector_size(lanes * sizeof(T))));
 };
 
-/// 0, stride, 2 stride, ...
-template <int stride, std::size_t... I>
-constexpr auto steps(std::index_sequence<I...>) {
-  return typename VectorOf<Pixel, sizeof...(I)>::Type{static_cast<Pixel>(stride * I)...};
+/// 0, 1, 2, ...
+template <std::size_t... I>
+constexpr auto lane_numbers(std::index_sequence<I...>) {
+  return typename VectorOf<std::uint32_t, sizeof...(I)>::Type{static_cast<std::uint32_t>(I)...};
 }
 
 /// The largest numbers of neighbouring windows, whose first column is `column`.
-template <int stride, bool tells, class Lanes, class Kernel, class T>
+template <bool tells, class Lanes, class Stride, class Kernel, class T>
 WENGERT_SIMD_INLINE void max_of_packet(Lanes lanes, const PoolSizes& sizes, const T* image, const Span& slices,
-                                       const Span& rows, std::int64_t column, Kernel kernel, T* y, Pixel* winner) {
+                                       const Span& rows, std::int64_t column, Stride stride, Kernel kernel, T* y,
+                                       Pixel* winner) {
   using Offsets = typename simd::Mask<T>::Bits;
   using Lane = std::remove_reference_t<decltype(Offsets{}[0])>;
-  using Pixels = typename VectorOf<Pixel, Pack<T>::size>::Type;
+  // Unsigned, as lanes that are no windows may overflow.
+  using Pixels = typename VectorOf<std::uint32_t, Pack<T>::size>::Type;
   const auto& [depth, height, width] = sizes.axes;
   const std::int64_t origin = (slices.first * height.size + rows.first) * width.size + column;
   Pack<T> best = -std::numeric_limits<T>::infinity();
   Offsets offset{};
   for_each_line(sizes, slices, rows, kernel, [&](std::int64_t start) {
-    for_each_column<stride>(
-        lanes, image + start + column, kernel, width.dilation, [&](Pack<T> value, std::int64_t distance) {
+    for_each_column(
+        lanes, image + start + column, stride, kernel, width.dilation, [&](Pack<T> value, std::int64_t distance) {
           const simd::Mask<T> wins = beats(value, best);
           if constexpr (tells) {
             offset = wins.bits() ? Offsets{} + static_cast<Lane>(start + column + distance - origin) : offset;
@@ -238,23 +249,20 @@ WENGERT_SIMD_INLINE void max_of_packet(Lanes lanes, const PoolSizes& sizes, cons
   });
   lanes.store(best, y);
   if constexpr (tells) {
-    const Pixels pixels = __builtin_convertvector(offset, Pixels) +
-                          (static_cast<Pixel>(origin) + steps<stride>(std::make_index_sequence<Pack<T>::size>()));
+    const Pixels first = lane_numbers(std::make_index_sequence<Pack<T>::size>()) * static_cast<std::uint32_t>(stride) +
+                         static_cast<std::uint32_t>(origin);
+    const Pixels pixels = first + __builtin_convertvector(offset, Pixels);
     std::memcpy(winner, &pixels, static_cast<std::size_t>(lanes.count) * sizeof(Pixel));
   }
 }
 
 template <class T>
 Pixel largest_pixel(const PoolSizes& sizes, const T* image, const Window& window) {
-  const PoolAxis& width = sizes.axes[2];
-  std::int64_t best = -1;
-  T largest = 0;
-  for_each_line(sizes, window.slices, window.rows, [&](std::int64_t start) {
-    for (std::int64_t c = window.columns.first; c < window.columns.last; c += width.dilation) {
-      const T value = image[start + c];
-      const bool wins = (best < 0) | beats(value, largest);
-      best = wins ? start + c : best;
-      largest = wins ? value : largest;
+  const auto& [depth, height, width] = sizes.axes;
+  std::int64_t best = (window.slices.first * height.size + window.rows.first) * width.size + window.columns.first;
+  for_each_line(sizes, window.slices, window.rows, [&, step = width.dilation](std::int64_t start) {
+    for (std::int64_t pixel = start + window.columns.first; pixel < start + window.columns.last; pixel += step) {
+      if (beats(image[pixel], image[best])) best = pixel;
     }
   });
   return static_cast<Pixel>(best);
@@ -274,8 +282,8 @@ void max_of_all(const PoolSizes& sizes, const T* x, T* y, Pixel* winner) {
         if constexpr (tells) winner[at + j] = best;
       };
       const auto packet = [&](std::int64_t j, auto lanes, auto stride, auto kernel) {
-        max_of_packet<stride, tells>(lanes, sizes, image, slices, rows, j * stride - width.before, kernel, y + at + j,
-                                     tells ? winner + at + j : nullptr);
+        max_of_packet<tells>(lanes, sizes, image, slices, rows, j * stride - width.before, stride, kernel, y + at + j,
+                             tells ? winner + at + j : nullptr);
       };
       for_each_window<T>(width, uncut, one, packet);
     });
@@ -360,8 +368,8 @@ void mean_of_windows(const PoolSizes& sizes, const T* x, T* y) {
         Pack<T> sum = 0;
         for_each_line(sizes, slices, rows, kernel, [&](std::int64_t start) {
           Pack<T> of_line = 0;
-          for_each_column<stride>(lanes, first + start, kernel, 1,
-                                  [&](Pack<T> value, std::int64_t) { of_line += value; });
+          for_each_column(lanes, first + start, stride, kernel, 1,
+                          [&](Pack<T> value, std::int64_t) { of_line += value; });
           sum += of_line;
         });
         lanes.store(sum * share_of_uncut, to + j);
@@ -391,12 +399,18 @@ void spread_over_windows(const PoolSizes& sizes, const T* y, T* x) {
       const T share_of_uncut = share({slices, rows, Span(width, uncut.begin)});
       for (std::int64_t j = 0; j < uncut.begin; ++j) one(j);
       for_each_line(sizes, slices, rows, [&](std::int64_t start) {
+        if (uncut.size() == 0) return;
         for (std::int64_t u = 0; u < width.kernel; ++u) {  // windows in the inner loop, which runs in packets
-          T* column = image + (start + u - width.before);
+          const std::int64_t column = start + u - width.before;
+          const auto add = [&](auto stride) {
+            for (std::int64_t j = uncut.begin; j < uncut.end; ++j) {
+              image[column + j * stride] += from[j] * share_of_uncut;
+            }
+          };
           if (width.stride == 1) {
-            for (std::int64_t j = uncut.begin; j < uncut.end; ++j) column[j] += from[j] * share_of_uncut;
+            add(std::integral_constant<int, 1>());
           } else {
-            for (std::int64_t j = uncut.begin; j < uncut.end; ++j) column[2 * j] += from[j] * share_of_uncut;
+            add(width.stride);
           }
         }
       });
