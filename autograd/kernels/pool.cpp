@@ -233,8 +233,8 @@ WENGERT_SIMD_INLINE void max_of_packet(Lanes lanes, const PoolSizes& sizes, cons
   using Lane = std::remove_reference_t<decltype(Offsets{}[0])>;
   // Unsigned, as lanes that are no windows may overflow.
   using Pixels = typename VectorOf<std::uint32_t, Pack<T>::size>::Type;
-  const auto& [depth, height, width] = sizes.axes;
-  const std::int64_t origin = (slices.first * height.size + rows.first) * width.size + column;
+  const PoolAxis& width = sizes.axes[2];
+  const std::int64_t origin = (slices.first * sizes.axes[1].size + rows.first) * width.size + column;
   Pack<T> best = -std::numeric_limits<T>::infinity();
   Offsets offset{};
   for_each_line(sizes, slices, rows, kernel, [&](std::int64_t start) {
