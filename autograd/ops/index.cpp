@@ -4,21 +4,13 @@
 
 #include <wengert/autograd/elementwise.h>
 
+#include "autograd/detail/position.h"
+
 namespace wengert {
 
 namespace {
 
 using detail::Access;
-
-/// The row-major element `i` of a tensor of `shape`, as a list of its indices.
-Shape position_of(std::int64_t i, const Shape& shape) {
-  Shape position = shape;
-  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
-    position = position.with(axis, i % shape[axis]);
-    i /= shape[axis];
-  }
-  return position;
-}
 
 /// Throws unless `index` holds numbers in [0, size), the size of `axis`, or of the classes if that is negative.
 void check_index(const char* op, const Tensor& index, std::int64_t size, int axis) {
@@ -26,7 +18,7 @@ void check_index(const char* op, const Tensor& index, std::int64_t size, int axi
   for (const std::int64_t& value : values) {
     if (value >= 0 && value < size) [[likely]]
       continue;
-    const Shape position = position_of(&value - values.data(), index.shape());
+    const Shape position = detail::position_of(&value - values.data(), index.shape());
     const std::string of = axis < 0 ? std::to_string(size) + " classes"
                                     : "axis " + std::to_string(axis) + " of size " + std::to_string(size);
     fail<ShapeError>("{}: index {} at position {} is out of range for {}; it must be >= 0 and < {}", op, value,

@@ -6,6 +6,7 @@
 
 #include <wengert/autograd/elementwise.h>
 
+#include "autograd/detail/position.h"
 #include "autograd/ops/diagonal.h"
 #include "autograd/ops/product.h"
 
@@ -35,13 +36,8 @@ void check_square(const char* op, const Tensor& x) {
 void check_result(const char* op, std::int64_t failed, const Tensor& x, const char* what) {
   if (failed < 0) return;
   if (x.rank() == 2) fail<Error>("{}: the matrix, of shape {}, {}", op, x.shape(), what);
-  Shape position = leading_axes(x);
-  for (int axis = position.rank() - 1; axis >= 0; --axis) {
-    const std::int64_t size = position[axis];
-    position = position.with(axis, failed % size);
-    failed /= size;
-  }
-  fail<Error>("{}: matrix {} of the batch, of shape {}, {}", op, position, x.shape(), what);
+  fail<Error>("{}: matrix {} of the batch, of shape {}, {}", op, detail::position_of(failed, leading_axes(x)),
+              x.shape(), what);
 }
 
 constexpr const char* is_singular = "is singular";
