@@ -74,6 +74,17 @@ struct Layout {
     }
   }
 
+  /// Where the taps of all channels lie for position 0, in the order of the kernel.
+  std::vector<std::int64_t> offsets() const {
+    std::vector<std::int64_t> result;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for_each_tap([&](std::int64_t phase, std::int64_t d, std::int64_t i, std::int64_t j) {
+        result.push_back((phase * channels + c) * channel + d * slice + i * pitch + j);
+      });
+    }
+    return result;
+  }
+
   /// A phase as the sizes of an im2col with one tap.
   ConvSizes of_phase(std::int64_t phase) const {
     ConvSizes result = sizes;
@@ -135,11 +146,7 @@ struct Upstream {
 
 template <class T>
 struct Taps {
-  void add(T weight, std::int64_t offset) {
-    weights.push_back(weight);
-    offsets.push_back(offset);
-  }
-  std::int64_t count() const { return static_cast<std::int64_t>(weights.size()); }
+  std::int64_t count() const { return static_cast<std::int64_t>(offsets.size()); }
 
   std::vector<T> weights;
   std::vector<std::int64_t> offsets;
@@ -222,12 +229,7 @@ void correlate_direct(const ConvSizes& sizes, const T* x, const T* kernel, const
   const std::int64_t joined = (sizes.axes[1].out - 1) * layout.pitch + width;  // rows of a slice
   const std::int64_t chunks = (joined + chunk - 1) / chunk;
   const std::int64_t work = depth * std::min(joined, chunk);
-  Taps<T> places;
-  for (std::int64_t c = 0; c < sizes.group_in(); ++c) {
-    layout.for_each_tap([&](std::int64_t phase, std::int64_t d, std::int64_t i, std::int64_t j) {
-      places.add(0, (phase * layout.channels + c) * layout.channel + d * layout.slice + i * layout.pitch + j);
-    });
-  }
+  const Taps<T> places{{}, layout.offsets()};
   const auto of_group = [&](std::int64_t group_of_image, const T* copy, Taps<T>& taps) {
     for (std::int64_t o = 0; o < sizes.group_out(); ++o) {
       const std::int64_t channel = group_of_image % sizes.groups * sizes.group_out() + o;
@@ -262,49 +264,77 @@ void correlate_direct(const ConvSizes& sizes, const T* x, const T* kernel, const
                });
 }
 
+namespace {
+
+/// The taps that see one phase of an image, and which of the kernel's they are for its first channel.
+template <class T>
+struct PhaseTaps {
+  Taps<T> taps;
+  std::vector<std::int64_t> places;
+};
+
+/// What g, at negative offsets, gives each element of a phase.
+template <class T>
+std::vector<PhaseTaps<T>> taps_of_phases(const Layout& layout, const Upstream& upstream) {
+  const ConvSizes& sizes = layout.sizes;
+  std::vector<PhaseTaps<T>> phases(static_cast<std::size_t>(layout.phases()));
+  for (std::int64_t o = 0; o < sizes.group_out(); ++o) {
+    std::int64_t place = o * sizes.group_in() * sizes.taps();
+    layout.for_each_tap([&](std::int64_t phase, std::int64_t d, std::int64_t i, std::int64_t j) {
+      PhaseTaps<T>& of = phases[static_cast<std::size_t>(phase)];
+      of.places.push_back(place++);
+      of.taps.offsets.push_back(o * upstream.channel - (d * upstream.slice + i * layout.pitch + j));
+    });
+  }
+  for (PhaseTaps<T>& phase : phases) phase.taps.weights.resize(phase.places.size());
+  return phases;
+}
+
+/// Adds to one channel `to` what its taps get from g; `sums` has room for one phase.
+template <class T>
+void add_phases(const Layout& layout, const Upstream& upstream, std::vector<PhaseTaps<T>>& phases, const T* weights,
+                const T* g, T* sums, T* to) {
+  const std::int64_t chunks = (layout.slice + chunk - 1) / chunk;
+  for (std::int64_t phase = 0; phase < layout.phases(); ++phase) {
+    auto& [taps, places] = phases[static_cast<std::size_t>(phase)];
+    if (places.empty()) continue;
+    std::transform(places.begin(), places.end(), taps.weights.begin(),
+                   [weights](std::int64_t place) { return weights[place]; });
+    const auto run = [&, &of = taps](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t task = begin; task < end; ++task) {
+        const std::int64_t d = task / chunks;
+        const std::int64_t first = task % chunks * chunk;
+        sum_of_taps(of, T(0), g + upstream.origin + d * upstream.slice + first, sums + d * layout.slice + first,
+                    std::min(chunk, layout.slice - first));
+      }
+    };
+    parallel_for(layout.length[0] * chunks, grain_for(taps.count() * std::min(layout.slice, chunk)), run);
+    col2im(layout.of_phase(phase), sums, 1, to);
+  }
+}
+
+}  // namespace
+
 template <class T>
 bool input_gradient_direct(const ConvSizes& sizes, const T* y, const T* kernel, const T* bias, T* x) {
-  if (!all_finite(kernel, sizes.out_channels * sizes.group_in() * sizes.taps())) return false;
+  const std::int64_t group_elements = sizes.group_out() * sizes.group_in() * sizes.taps();
+  if (!all_finite(kernel, sizes.groups * group_elements)) return false;
   const Layout layout(sizes, 1);
   const Upstream upstream(layout, sizes.group_out(), true);
-  const std::int64_t chunks = (layout.slice + chunk - 1) / chunk;
-  // What the taps of one phase add to the elements of the phase: those of g that they lie at, for any element.
-  const auto of_phase = [&](const Taps<T>& taps, const T* g, T* sums) {
-    parallel_for(layout.length[0] * chunks, grain_for(taps.count() * std::min(layout.slice, chunk)),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t task = begin; task < end; ++task) {
-                     const std::int64_t d = task / chunks;
-                     const std::int64_t first = task % chunks * chunk;
-                     sum_of_taps(taps, T(0), g + upstream.origin + d * upstream.slice + first,
-                                 sums + d * layout.slice + first, std::min(chunk, layout.slice - first));
-                   }
-                 });
-  };
-  const auto of_channel = [&](std::int64_t group, std::int64_t c, const T* g, T* sums, T* to) {
-    std::vector<Taps<T>> taps(static_cast<std::size_t>(layout.phases()));
-    for (std::int64_t o = 0; o < sizes.group_out(); ++o) {
-      const T* weight = kernel + ((group * sizes.group_out() + o) * sizes.group_in() + c) * sizes.taps();
-      layout.for_each_tap([&](std::int64_t phase, std::int64_t d, std::int64_t i, std::int64_t j) {
-        taps[static_cast<std::size_t>(phase)].add(*weight++,
-                                                  o * upstream.channel - (d * upstream.slice + i * layout.pitch + j));
-      });
-    }
-    std::fill_n(to, sizes.image(), bias ? bias[group * sizes.group_in() + c] : T(0));
-    for (std::int64_t phase = 0; phase < layout.phases(); ++phase) {
-      const Taps<T>& of = taps[static_cast<std::size_t>(phase)];
-      if (of.count() == 0) continue;
-      of_phase(of, g, sums);
-      col2im(layout.of_phase(phase), sums, 1, to);
-    }
-  };
-  const std::int64_t work = sizes.group_out() * sizes.group_in() * sizes.taps() * sizes.positions();
+  const std::vector<PhaseTaps<T>> phases = taps_of_phases<T>(layout, upstream);
+  const std::int64_t work = group_elements * sizes.positions();
   parallel_for(sizes.images * sizes.groups, grain_for(work), [&](std::int64_t begin, std::int64_t end) {
     const Workspace<T> g(upstream.elements());
     const Workspace<T> sums(layout.channel);
+    std::vector<PhaseTaps<T>> of_channel = phases;
     for (std::int64_t task = begin; task < end; ++task) {
       upstream.copy(y + task * sizes.group_out() * sizes.positions(), g.get());
       for (std::int64_t c = 0; c < sizes.group_in(); ++c) {
-        of_channel(task % sizes.groups, c, g.get(), sums.get(), x + (task * sizes.group_in() + c) * sizes.image());
+        const std::int64_t group = task % sizes.groups;
+        T* to = x + (task * sizes.group_in() + c) * sizes.image();
+        std::fill_n(to, sizes.image(), bias ? bias[group * sizes.group_in() + c] : T(0));
+        add_phases(layout, upstream, of_channel, kernel + group * group_elements + c * sizes.taps(), g.get(),
+                   sums.get(), to);
       }
     }
   });
@@ -317,12 +347,7 @@ bool kernel_gradient_direct(const ConvSizes& sizes, const T* x, const T* y, T* k
   const Upstream upstream(layout, sizes.group_out(), false);
   const std::int64_t depth = sizes.group_in() * sizes.taps();
   const std::int64_t joined = (sizes.axes[1].out - 1) * layout.pitch + sizes.axes[2].out;
-  std::vector<std::int64_t> offsets;
-  for (std::int64_t c = 0; c < sizes.group_in(); ++c) {
-    layout.for_each_tap([&](std::int64_t phase, std::int64_t d, std::int64_t i, std::int64_t j) {
-      offsets.push_back((phase * layout.channels + c) * layout.channel + d * layout.slice + i * layout.pitch + j);
-    });
-  }
+  const std::vector<std::int64_t> offsets = layout.offsets();
   // Adds the products of one image's g with what taps [first, last) see.
   const auto of_taps = [&](const T* g, const T* copy, std::int64_t first, std::int64_t last, T* sums) {
     for (std::int64_t d = 0; d < sizes.axes[0].out; ++d) {

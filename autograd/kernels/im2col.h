@@ -81,13 +81,14 @@ void col2im(const ConvSizes& sizes, const T* columns, std::int64_t channels, T* 
   const ConvAxis& down = sizes.axes[1];
   const ConvAxis& across = sizes.axes[2];
   const auto tap_of = [&](std::int64_t c, const auto& slices, const auto& rows, const auto& inside) {
-    const auto [shift, first, last] = inside;  // in registers
+    const auto [shift, first, last] = inside;
     const std::int64_t stride = across.stride;
+    const std::int64_t step = down.stride * across.size;
     for (std::int64_t d = slices.first; d < slices.last; ++d) {
-      T* slice = x + c * sizes.image() + (d * deep.stride + slices.shift) * down.size * across.size;
-      for (std::int64_t i = rows.first; i < rows.last; ++i) {
-        T* row = slice + (i * down.stride + rows.shift) * across.size;
-        const T* from = columns + (d * down.out + i) * across.out;
+      T* row = x + (c * deep.size + d * deep.stride + slices.shift) * down.size * across.size + rows.first * step +
+               rows.shift * across.size;
+      const T* from = columns + (d * down.out + rows.first) * across.out;
+      for (std::int64_t i = rows.first; i < rows.last; ++i, row += step, from += across.out) {
         if (stride == 1) {
           for (std::int64_t j = first; j < last; ++j) row[j + shift] += from[j];
         } else {
