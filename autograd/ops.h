@@ -498,7 +498,7 @@ enum class ConvMethod : std::uint8_t {
   direct,     ///< by its definition, as a matrix product
   separable,  ///< as a column, then a row; throws Error unless every channel's kernel is of rank one to working
               ///< precision
-  fft,        ///< as a product of Fourier transforms
+  fft,        ///< as a product of Fourier transforms; direct where there are infinities or NaN
 };
 
 struct Conv1dOptions {
@@ -558,7 +558,8 @@ struct ConvTranspose1dOptions {
 
 struct ConvTransposeOptions {
   Size2d stride = 1;
-  /// What the correlation that this is the gradient of pads: cut off the result. `same` gives size * stride positions.
+  /// What the correlation that this is the gradient of pads: cut off the result. `same` gives size * stride positions,
+  /// and takes no output_padding; `full` cuts off (kernel - 1) dilation on either side.
   Padding padding = Padding::valid;
   /// Rows and columns added behind, which a strided correlation would not have reached; less than the stride or the
   /// dilation.

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 
-#include <wengert/autograd/memory.h>
 #include <wengert/autograd/parallel.h>
 
+#include "autograd/kernels/conv_direct.h"
 #include "autograd/kernels/gemm.h"
 #include "autograd/kernels/im2col.h"
+#include "autograd/kernels/workspace.h"
 
 namespace wengert::kernels {
 
@@ -14,33 +15,13 @@ namespace {
 
 /// Elements of im2col's columns that are made and multiplied at a time, to stay in the cache.
 constexpr std::int64_t columns_at_a_time = 1 << 17;
+/// Positions that are taken at a time even so: with fewer a matrix product is too narrow.
+constexpr std::int64_t least_positions = 64;
 /// Multiplications that are worth a thread of their own.
 constexpr std::int64_t parallel_from = std::int64_t{1} << 19;
 /// Sums of a kernel's gradient that are built side by side, at most, and elements in all of them together.
 constexpr std::int64_t most_partial_sums = 8;
 constexpr std::int64_t partial_elements = 1 << 20;
-
-template <class T>
-class Workspace {
- public:
-  explicit Workspace(std::int64_t count)
-      : bytes_(static_cast<std::size_t>(count) * sizeof(T)), data_(static_cast<T*>(memory::allocate(bytes_))) {}
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
-  ~Workspace() { memory::deallocate(data_, bytes_); }
-
-  T* get() const noexcept { return data_; }
-
- private:
-  std::size_t bytes_;
-  T* data_;
-};
-
-/// How many of `count` parts, each with `elements` columns, are taken at a time.
-std::int64_t parts_at_a_time(std::int64_t count, std::int64_t elements) {
-  return std::clamp<std::int64_t>(columns_at_a_time / std::max<std::int64_t>(1, elements), 1,
-                                  std::max<std::int64_t>(1, count));
-}
 
 std::int64_t divided_up(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
 
@@ -49,11 +30,62 @@ std::int64_t grain_for(std::int64_t work) {
   return std::max<std::int64_t>(1, parallel_from / std::max<std::int64_t>(1, work));
 }
 
-/// Channels of one image that are gone through together, and into how many groups they fall.
-struct ChannelGroups {
-  explicit ChannelGroups(const ConvSizes& sizes)
-      : size(parts_at_a_time(sizes.in_channels, sizes.taps() * sizes.positions())),
-        count(divided_up(sizes.in_channels, size)) {}
+/// Positions that follow each other in y, and the sizes of a correlation that has no others.
+struct Block {
+  ConvSizes sizes;
+  std::int64_t first;
+  std::int64_t count;
+};
+
+/// All positions, in blocks: parts of a row, or else rows, or else slices.
+class Blocks {
+ public:
+  /// `depth`: elements of im2col's columns for each position.
+  Blocks(const ConvSizes& sizes, std::int64_t depth) : sizes_(sizes) {
+    std::int64_t room = std::max(least_positions, columns_at_a_time / std::max<std::int64_t>(1, depth));
+    if (sizes.is_pointwise() || room >= sizes.positions()) {  // one block
+      for (std::size_t axis = 0; axis < 3; ++axis) length_[axis] = sizes.axes[axis].out;
+      return;
+    }
+    for (std::size_t axis = 3; axis-- > 0;) {
+      length_[axis] = std::clamp<std::int64_t>(room, 1, sizes.axes[axis].out);
+      parts_[axis] = divided_up(sizes.axes[axis].out, length_[axis]);
+      room = parts_[axis] == 1 ? room / length_[axis] : 1;
+    }
+  }
+
+  std::int64_t count() const { return parts_[0] * parts_[1] * parts_[2]; }
+  /// Positions in the largest one.
+  std::int64_t largest() const { return length_[0] * length_[1] * length_[2]; }
+
+  Block operator[](std::int64_t index) const {
+    if (count() == 1) return {sizes_, 0, largest()};
+    Block block{sizes_, 0, 1};
+    std::int64_t inner = 1;
+    for (std::size_t axis = 3; axis-- > 0; index /= parts_[axis]) {
+      const std::int64_t first = index % parts_[axis] * length_[axis];
+      ConvAxis& part = block.sizes.axes[axis];
+      block.first += first * inner;
+      inner *= part.out;
+      part.out = std::min(length_[axis], part.out - first);
+      part.before -= first * part.stride;
+      block.count *= part.out;
+    }
+    return block;
+  }
+
+ private:
+  const ConvSizes& sizes_;
+  std::int64_t length_[3];
+  std::int64_t parts_[3] = {1, 1, 1};
+};
+
+/// Channels in of one group that are gone through together, and into how many chunks a group falls.
+struct ChannelChunks {
+  explicit ChannelChunks(const ConvSizes& sizes)
+      : size(std::clamp<std::int64_t>(columns_at_a_time / std::max<std::int64_t>(1, sizes.taps() * sizes.positions()),
+                                      1, std::max<std::int64_t>(1, sizes.group_in()))),
+        count(divided_up(sizes.group_in(), size)) {}
 
   std::int64_t size;
   std::int64_t count;
@@ -63,60 +95,75 @@ struct ChannelGroups {
 
 template <class T>
 void correlate(const ConvSizes& sizes, const T* x, const T* kernel, const T* bias, T* y) {
-  const std::int64_t depth = sizes.in_channels * sizes.taps();
+  if (direct_is_faster(sizes)) return correlate_direct(sizes, x, kernel, bias, y);
+  const std::int64_t depth = sizes.group_in() * sizes.taps();
   const std::int64_t positions = sizes.positions();
-  const std::int64_t strip =
-      sizes.is_pointwise() ? sizes.rows.out : parts_at_a_time(sizes.rows.out, depth * sizes.columns.out);
-  const std::int64_t strips = divided_up(sizes.rows.out, strip);
-  const std::int64_t work = sizes.out_channels * depth * strip * sizes.columns.out;
-  parallel_for(sizes.images * strips, grain_for(work), [&](std::int64_t begin, std::int64_t end) {
-    const Workspace<T> columns(sizes.is_pointwise() ? 0 : depth * strip * sizes.columns.out);
-    for (std::int64_t task = begin; task < end; ++task) {
-      const T* image = x + task / strips * sizes.in_channels * sizes.image();
-      const std::int64_t first = task % strips * strip;
-      const std::int64_t last = std::min(first + strip, sizes.rows.out);
-      const std::int64_t width = (last - first) * sizes.columns.out;
-      T* out = y + task / strips * sizes.out_channels * positions + first * sizes.columns.out;
-      if (!sizes.is_pointwise()) im2col(sizes, image, sizes.in_channels, first, last, columns.get());
-      for (std::int64_t o = 0; bias && o < sizes.out_channels; ++o) std::fill_n(out + o * positions, width, bias[o]);
-      gemm<T>(sizes.out_channels, width, depth, {kernel, depth}, {sizes.is_pointwise() ? image : columns.get(), width},
-              out, positions, bias ? Store::add : Store::overwrite);
-    }
-  });
+  const std::int64_t out_channels = sizes.group_out();
+  const Blocks blocks(sizes, depth);
+  const std::int64_t work = out_channels * depth * blocks.largest();
+  parallel_for(sizes.images * sizes.groups * blocks.count(), grain_for(work),
+               [&](std::int64_t begin, std::int64_t end) {
+                 const Workspace<T> columns(sizes.is_pointwise() ? 0 : depth * blocks.largest());
+                 for (std::int64_t task = begin; task < end; ++task) {
+                   const Block block = blocks[task % blocks.count()];
+                   const std::int64_t group_of_image = task / blocks.count();
+                   const std::int64_t first_out = group_of_image % sizes.groups * out_channels;
+                   const T* from = x + group_of_image * sizes.group_in() * sizes.image();
+                   T* to = y + group_of_image * out_channels * positions + block.first;
+                   if (!sizes.is_pointwise()) im2col(block.sizes, from, sizes.group_in(), columns.get());
+                   for (std::int64_t o = 0; bias && o < out_channels; ++o) {
+                     std::fill_n(to + o * positions, block.count, bias[first_out + o]);
+                   }
+                   gemm<T>(out_channels, block.count, depth, {kernel + first_out * depth, depth},
+                           {sizes.is_pointwise() ? from : columns.get(), block.count}, to, positions,
+                           bias ? Store::add : Store::overwrite);
+                 }
+               });
 }
 
 template <class T>
-void correlate_input_gradient(const ConvSizes& sizes, const T* y, const T* kernel, T* x) {
-  const std::int64_t depth = sizes.in_channels * sizes.taps();
+void correlate_input_gradient(const ConvSizes& sizes, const T* y, const T* kernel, const T* bias, T* x) {
+  if (direct_is_faster(sizes) && input_gradient_direct(sizes, y, kernel, bias, x)) return;
+  const std::int64_t depth = sizes.group_in() * sizes.taps();
   const std::int64_t positions = sizes.positions();
-  const ChannelGroups groups(sizes);
-  const std::int64_t work = sizes.out_channels * groups.size * sizes.taps() * positions;
-  parallel_for(sizes.images * groups.count, grain_for(work), [&](std::int64_t begin, std::int64_t end) {
-    const Workspace<T> columns(sizes.is_pointwise() ? 0 : groups.size * sizes.taps() * positions);
+  const std::int64_t out_channels = sizes.group_out();
+  const ChannelChunks chunks(sizes);
+  const Blocks blocks(sizes, chunks.size * sizes.taps());
+  const std::int64_t work = out_channels * chunks.size * sizes.taps() * positions;
+  parallel_for(sizes.images * sizes.groups * chunks.count, grain_for(work), [&](std::int64_t begin, std::int64_t end) {
+    const Workspace<T> columns(sizes.is_pointwise() ? 0 : chunks.size * sizes.taps() * blocks.largest());
     for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t image = task / groups.count;
-      const std::int64_t first = task % groups.count * groups.size;
-      const std::int64_t channels = std::min(groups.size, sizes.in_channels - first);
-      T* to = x + (image * sizes.in_channels + first) * sizes.image();
-      gemm<T>(channels * sizes.taps(), positions, sizes.out_channels,
-              {kernel + first * sizes.taps(), depth, Trans::yes},
-              {y + image * sizes.out_channels * positions, positions}, sizes.is_pointwise() ? to : columns.get(),
-              positions, Store::overwrite);
-      if (sizes.is_pointwise()) continue;
-      std::fill_n(to, channels * sizes.image(), T(0));
-      col2im(sizes, columns.get(), channels, to);
+      const std::int64_t group_of_image = task / chunks.count;
+      const std::int64_t group = group_of_image % sizes.groups;
+      const std::int64_t first = task % chunks.count * chunks.size;
+      const std::int64_t channels = std::min(chunks.size, sizes.group_in() - first);
+      const T* from = y + group_of_image * out_channels * positions;
+      T* to = x + (group_of_image * sizes.group_in() + first) * sizes.image();
+      for (std::int64_t c = 0; c < channels && (bias || !sizes.is_pointwise()); ++c) {
+        std::fill_n(to + c * sizes.image(), sizes.image(), bias ? bias[group * sizes.group_in() + first + c] : T(0));
+      }
+      for (std::int64_t b = 0; b < blocks.count(); ++b) {
+        const Block block = blocks[b];
+        gemm<T>(channels * sizes.taps(), block.count, out_channels,
+                {kernel + group * out_channels * depth + first * sizes.taps(), depth, Trans::yes},
+                {from + block.first, positions}, sizes.is_pointwise() ? to : columns.get(), block.count,
+                sizes.is_pointwise() && bias ? Store::add : Store::overwrite);
+        if (!sizes.is_pointwise()) col2im(block.sizes, columns.get(), channels, to);
+      }
     }
   });
 }
 
 template <class T>
 void correlate_kernel_gradient(const ConvSizes& sizes, const T* x, const T* y, T* kernel) {
-  const std::int64_t depth = sizes.in_channels * sizes.taps();
+  if (direct_is_faster(sizes) && kernel_gradient_direct(sizes, x, y, kernel)) return;
+  const std::int64_t depth = sizes.group_in() * sizes.taps();
   const std::int64_t positions = sizes.positions();
+  const std::int64_t out_channels = sizes.group_out();
   const std::int64_t elements = sizes.out_channels * depth;
-  if (sizes.images == 0) return void(std::fill_n(kernel, elements, T(0)));
   if (elements == 0) return;
-  const ChannelGroups groups(sizes);
+  const ChannelChunks chunks(sizes);
+  const Blocks blocks(sizes, chunks.size * sizes.taps());
   // Images are summed up in a few runs, each in order and as large as the sizes alone say; then the runs, in order.
   const std::int64_t most = std::clamp<std::int64_t>(partial_elements / elements, 1, most_partial_sums);
   const std::int64_t run = divided_up(sizes.images, most);
@@ -124,22 +171,26 @@ void correlate_kernel_gradient(const ConvSizes& sizes, const T* x, const T* y, T
   const Workspace<T> partial((runs - 1) * elements);
   const auto sums = [&](std::int64_t of_run) { return of_run == 0 ? kernel : partial.get() + (of_run - 1) * elements; };
 
-  const std::int64_t work = run * sizes.out_channels * groups.size * sizes.taps() * positions;
-  parallel_for(runs * groups.count, grain_for(work), [&](std::int64_t begin, std::int64_t end) {
-    const Workspace<T> columns(sizes.is_pointwise() ? 0 : groups.size * sizes.taps() * positions);
+  const std::int64_t work = run * out_channels * chunks.size * sizes.taps() * positions;
+  parallel_for(runs * sizes.groups * chunks.count, grain_for(work), [&](std::int64_t begin, std::int64_t end) {
+    const Workspace<T> columns(sizes.is_pointwise() ? 0 : chunks.size * sizes.taps() * blocks.largest());
     for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t first_image = task / groups.count * run;
+      const std::int64_t first_image = task / chunks.count / sizes.groups * run;
       const std::int64_t last_image = std::min(first_image + run, sizes.images);
-      const std::int64_t first = task % groups.count * groups.size;
-      const std::int64_t channels = std::min(groups.size, sizes.in_channels - first);
+      const std::int64_t group = task / chunks.count % sizes.groups;
+      const std::int64_t first = task % chunks.count * chunks.size;
+      const std::int64_t channels = std::min(chunks.size, sizes.group_in() - first);
+      T* to = sums(first_image / run) + group * out_channels * depth + first * sizes.taps();
       for (std::int64_t image = first_image; image < last_image; ++image) {
-        const T* from = x + (image * sizes.in_channels + first) * sizes.image();
-        if (!sizes.is_pointwise()) im2col(sizes, from, channels, 0, sizes.rows.out, columns.get());
-        gemm<T>(sizes.out_channels, channels * sizes.taps(), positions,
-                {y + image * sizes.out_channels * positions, positions},
-                {sizes.is_pointwise() ? from : columns.get(), positions, Trans::yes},
-                sums(task / groups.count) + first * sizes.taps(), depth,
-                image == first_image ? Store::overwrite : Store::add);
+        const T* from = x + (image * sizes.in_channels + group * sizes.group_in() + first) * sizes.image();
+        const T* upstream = y + (image * sizes.out_channels + group * out_channels) * positions;
+        for (std::int64_t b = 0; b < blocks.count(); ++b) {
+          const Block block = blocks[b];
+          if (!sizes.is_pointwise()) im2col(block.sizes, from, channels, columns.get());
+          gemm<T>(out_channels, channels * sizes.taps(), block.count, {upstream + block.first, positions},
+                  {sizes.is_pointwise() ? from : columns.get(), block.count, Trans::yes}, to, depth,
+                  image == first_image && b == 0 ? Store::overwrite : Store::add);
+        }
       }
     }
   });
@@ -151,8 +202,8 @@ void correlate_kernel_gradient(const ConvSizes& sizes, const T* x, const T* y, T
 
 template void correlate(const ConvSizes&, const float*, const float*, const float*, float*);
 template void correlate(const ConvSizes&, const double*, const double*, const double*, double*);
-template void correlate_input_gradient(const ConvSizes&, const float*, const float*, float*);
-template void correlate_input_gradient(const ConvSizes&, const double*, const double*, double*);
+template void correlate_input_gradient(const ConvSizes&, const float*, const float*, const float*, float*);
+template void correlate_input_gradient(const ConvSizes&, const double*, const double*, const double*, double*);
 template void correlate_kernel_gradient(const ConvSizes&, const float*, const float*, float*);
 template void correlate_kernel_gradient(const ConvSizes&, const double*, const double*, double*);
 

@@ -1,130 +1,107 @@
-#include "autograd/kernels/conv.h"
-
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include <wengert/autograd/elementwise.h>
+
+#include "autograd/ops/conv_method.h"
+#include "autograd/ops/correlation.h"
 
 namespace wengert {
 
 namespace {
 
+using detail::ConvGeometry;
+using detail::Correlation;
+using detail::extent_of;
 using kernels::ConvAxis;
-using kernels::ConvSizes;
 
 /// Whether the kernel slides as it is or flipped. Matters for `Padding::same` too: SciPy centres the result in the full
 /// one, so an odd zero goes behind the image of a correlation and before that of a convolution.
 enum class Kind : bool { correlation, convolution };
 
-// Larger numbers would overflow in sums and products of a few of them.
-constexpr std::int64_t size_limit = std::int64_t{1} << 30;
+/// A correlation, and how far the image is padded behind, which its sizes don't tell.
+struct Resolved {
+  Correlation correlation;
+  std::array<std::int64_t, 3> after{};
+};
 
-ConvAxis resolve_axis(const char* op, const char* axis_name, std::int64_t size, std::int64_t kernel,
-                      std::int64_t stride, std::int64_t dilation, Padding::Mode mode, std::int64_t padding, Kind kind) {
-  check(stride >= 1 && stride <= size_limit, "{}: stride of {} must be from 1 to {}, got {}", op, axis_name, size_limit,
-        stride);
-  check(dilation >= 1 && dilation <= size_limit, "{}: dilation of {} must be from 1 to {}, got {}", op, axis_name,
-        size_limit, dilation);
-  check(padding >= 0 && padding <= size_limit, "{}: padding of {} must be from 0 to {}, got {}", op, axis_name,
-        size_limit, padding);
-  check(kernel >= 1 && kernel <= size_limit && size <= size_limit, "{}: kernel has {} {}, x has {}", op, kernel,
-        axis_name, size);
-  const std::int64_t extent = (kernel - 1) * dilation + 1;
-  ConvAxis axis{size, kernel, 0, 0, stride, dilation};
-  if (mode == Padding::Mode::same) {
-    axis.out = (size + stride - 1) / stride;
-    const std::int64_t zeros = std::max<std::int64_t>((axis.out - 1) * stride + extent - size, 0);
+/// One axis; `after` is its padding behind.
+ConvAxis resolve_axis(const char* op, const ConvGeometry& geometry, std::size_t a, std::int64_t size,
+                      std::int64_t kernel, Kind kind, std::int64_t& after) {
+  const Padding& padding = geometry.padding;
+  const std::int64_t extent = extent_of(kernel, geometry.dilation[a]);
+  ConvAxis axis{size, kernel, 0, 0, geometry.stride[a], geometry.dilation[a]};
+  if (padding.mode == Padding::Mode::same) {
+    axis.out = (size + axis.stride - 1) / axis.stride;
+    const std::int64_t zeros = std::max<std::int64_t>((axis.out - 1) * axis.stride + extent - size, 0);
     axis.before = kind == Kind::correlation ? zeros / 2 : zeros - zeros / 2;
+    after = zeros - axis.before;
     return axis;
   }
-  if (mode == Padding::Mode::full) axis.before = extent - 1;
-  if (mode == Padding::Mode::number) axis.before = padding;
-  const std::int64_t padded = size + 2 * axis.before;
+  if (padding.mode == Padding::Mode::full) axis.before = after = extent - 1;
+  if (padding.mode == Padding::Mode::number) {
+    axis.before = padding.before[a];
+    after = padding.after[a];
+  }
+  const std::int64_t padded = size + axis.before + after;
   check(extent <= padded, "{}: the kernel covers {} {} (size {}, dilation {}), more than the padded image has: {}", op,
-        extent, axis_name, kernel, dilation, padded);
-  axis.out = (padded - extent) / stride + 1;
+        extent, detail::elements_of_axis(geometry.axes, a), kernel, axis.dilation, padded);
+  axis.out = (padded - extent) / axis.stride + 1;
   return axis;
 }
 
-/// The sizes of a correlation of x [N, C, H, W] with a kernel [O, C, KH, KW].
-ConvSizes resolve(const char* op, const Shape& x, const Shape& kernel, const ConvOptions& options, Kind kind) {
-  check(x.rank() == 4, "{}: x must be [N, C, H, W], got {}", op, x);
-  check(kernel.rank() == 4, "{}: kernel must be [O, C, KH, KW], got {}", op, kernel);
-  check(x[1] == kernel[1], "{}: x has {} channels, the kernel takes {}; x is {}, kernel is {}", op, x[1], kernel[1], x,
-        kernel);
-  const Padding& padding = options.padding;
-  return {x[0], x[1], kernel[0],
-          resolve_axis(op, "rows", x[2], kernel[2], options.stride.rows, options.dilation.rows, padding.mode,
-                       padding.before[1], kind),
-          resolve_axis(op, "columns", x[3], kernel[3], options.stride.columns, options.dilation.columns, padding.mode,
-                       padding.before[2], kind)};
-}
-
-Shape x_shape(const ConvSizes& sizes) { return {sizes.images, sizes.in_channels, sizes.rows.size, sizes.columns.size}; }
-Shape kernel_shape(const ConvSizes& sizes) {
-  return {sizes.out_channels, sizes.in_channels, sizes.rows.kernel, sizes.columns.kernel};
-}
-Shape y_shape(const ConvSizes& sizes) { return {sizes.images, sizes.out_channels, sizes.rows.out, sizes.columns.out}; }
-
-// A correlation is linear in x and in the kernel, so it and its two adjoints are each other's gradients.
-Tensor correlate(const char* name, const Tensor& x, const Tensor& kernel, const Tensor& bias, const ConvSizes& sizes);
-Tensor input_gradient(const Tensor& g, const Tensor& kernel, const ConvSizes& sizes);
-Tensor kernel_gradient(const Tensor& x, const Tensor& g, const ConvSizes& sizes);
-
-Tensor correlate(const char* name, const Tensor& x, const Tensor& kernel, const Tensor& bias, const ConvSizes& sizes) {
-  using detail::Access;
-  Tensor y = Access::allocate(y_shape(sizes), x.dtype());
-  if (y.numel() > 0) {
-    dispatch_floating(x.dtype(), [&]<class T>() {
-      kernels::correlate(sizes, Access::data<T>(x), Access::data<T>(kernel),
-                         bias.defined() ? Access::data<T>(bias) : nullptr, Access::mutable_data<T>(y));
-    });
+/// The correlation of x [N, C, ...] with a kernel [O, C / groups, ...].
+Resolved resolve(const char* op, const Shape& x, const Shape& kernel, const ConvGeometry& geometry, Kind kind) {
+  const int axes = geometry.axes;
+  check(x.rank() == axes + 2, "{}: x must be [N, C, {}], got {}", op, detail::image_axes(axes), x);
+  check(kernel.rank() == axes + 2, "{}: kernel must be [O, C, {}], got {}", op, detail::kernel_axes(axes), kernel);
+  const std::int64_t groups = geometry.groups;
+  detail::check_geometry(op, geometry, x, kernel);
+  check(x[1] % groups == 0 && kernel[0] % groups == 0,
+        "{}: groups must divide the channels in and out, {} does not divide {} and {}", op, groups, x[1], kernel[0]);
+  if (groups == 1) {
+    check(x[1] == kernel[1], "{}: x has {} channels, the kernel takes {}; x is {}, kernel is {}", op, x[1], kernel[1],
+          x, kernel);
   }
-  return record(
-      name, std::move(y), wrt(x, [kernel, sizes](const Tensor& g) { return input_gradient(g, kernel, sizes); }),
-      wrt(kernel, [x, sizes](const Tensor& g) { return kernel_gradient(x, g, sizes); }), wrt(bias, [](const Tensor& g) {
-        return sum(g, {0, 2, 3});
-      }));
-}
-
-/// Where an adjoint of g goes; done if there is nothing in g.
-Tensor zeros_or_new(const Tensor& g, const Shape& shape) {
-  return g.numel() == 0 ? zeros(shape, g.dtype()) : detail::Access::allocate(shape, g.dtype());
-}
-
-Tensor input_gradient(const Tensor& g, const Tensor& kernel, const ConvSizes& sizes) {
-  using detail::Access;
-  Tensor x = zeros_or_new(g, x_shape(sizes));
-  if (g.numel() > 0) {
-    dispatch_floating(g.dtype(), [&]<class T>() {
-      kernels::correlate_input_gradient(sizes, Access::data<T>(g), Access::data<T>(kernel), Access::mutable_data<T>(x));
-    });
+  check(x[1] / groups == kernel[1],
+        "{}: x has {} channels in each of {} groups, the kernel takes {}; x is {}, kernel is {}", op, x[1] / groups,
+        groups, kernel[1], x, kernel);
+  Resolved result{{{x[0], x[1], kernel[0], groups, {}}, axes}};
+  for (std::size_t a = static_cast<std::size_t>(3 - axes); a < 3; ++a) {
+    const int dim = static_cast<int>(a) + axes - 1;
+    result.correlation.sizes.axes[a] = resolve_axis(op, geometry, a, x[dim], kernel[dim], kind, result.after[a]);
   }
-  return record("correlate2d_input_gradient", std::move(x),
-                wrt(g, [kernel, sizes](const Tensor& h) { return correlate("correlate2d", h, kernel, {}, sizes); }),
-                wrt(kernel, [g, sizes](const Tensor& h) { return kernel_gradient(h, g, sizes); }));
+  return result;
 }
 
-Tensor kernel_gradient(const Tensor& x, const Tensor& g, const ConvSizes& sizes) {
-  using detail::Access;
-  Tensor kernel = zeros_or_new(g, kernel_shape(sizes));
-  if (g.numel() > 0) {
-    dispatch_floating(g.dtype(), [&]<class T>() {
-      kernels::correlate_kernel_gradient(sizes, Access::data<T>(x), Access::data<T>(g),
-                                         Access::mutable_data<T>(kernel));
-    });
+/// x padded by its own elements; the correlation is then one that pads nothing.
+Tensor padded(const char* op, const Tensor& x, PadMode mode, Resolved& resolved) {
+  const int axes = resolved.correlation.axes;
+  std::vector<std::int64_t> before(2, 0);
+  std::vector<std::int64_t> after(2, 0);
+  for (std::size_t a = static_cast<std::size_t>(3 - axes); a < 3; ++a) {
+    ConvAxis& axis = resolved.correlation.sizes.axes[a];
+    const char* elements = detail::elements_of_axis(axes, a);
+    const bool fits = mode == PadMode::replicate || std::max(axis.before, resolved.after[a]) < axis.size;
+    check(axis.size > 0 || axis.before + resolved.after[a] == 0, "{}: x has no {} to pad with", op, elements);
+    check(fits || axis.before + resolved.after[a] == 0,
+          "{}: {} {} reflect to at most {} on each side, padding asks for {} before and {} after", op, axis.size,
+          elements, axis.size - 1, axis.before, resolved.after[a]);
+    before.push_back(axis.before);
+    after.push_back(resolved.after[a]);
+    axis.size += axis.before + resolved.after[a];
+    axis.before = 0;
   }
-  return record("correlate2d_kernel_gradient", std::move(kernel),
-                wrt(x, [g, sizes](const Tensor& h) { return input_gradient(g, h, sizes); }),
-                wrt(g, [x, sizes](const Tensor& h) { return correlate("correlate2d", x, h, {}, sizes); }));
+  return pad(x, before, after, mode);
 }
 
-/// Both image axes the other way round: the taps of a channel in reverse order.
+/// All image axes the other way round: the taps of a channel in reverse order.
 Tensor flipped(const Tensor& kernel) {
   using detail::Access;
   Tensor result = Access::allocate(kernel.shape(), kernel.dtype());
-  const std::int64_t taps = kernel.dim(-2) * kernel.dim(-1);
+  const std::int64_t taps = kernel.shape().numel(2, kernel.rank());
   dispatch_floating(kernel.dtype(), [&]<class T>() {
     const T* from = Access::data<T>(kernel);
     T* to = Access::mutable_data<T>(result);
@@ -135,60 +112,94 @@ Tensor flipped(const Tensor& kernel) {
   return record("convolve2d", std::move(result), wrt(kernel, [](const Tensor& g) { return flipped(g); }));
 }
 
-Tensor slide(const char* op, const Tensor& x, const Tensor& kernel, const ConvOptions& options, const Tensor& bias,
-             Kind kind) {
+/// What is not a size: how the image is padded, and the method.
+struct Manner {
+  PadMode pad_mode;
+  Kind kind = Kind::correlation;
+  ConvMethod method = ConvMethod::direct;
+};
+
+/// One image, [...], as a batch [1, 1, ...].
+Tensor as_batch(const Tensor& x) {
+  std::vector<std::int64_t> dims{1, 1};
+  dims.insert(dims.end(), x.shape().begin(), x.shape().end());
+  return reshape(x, Shape(dims));
+}
+
+Tensor slide(const char* op, const Tensor& x, const Tensor& kernel, const ConvGeometry& geometry, const Tensor& bias,
+             const Manner& manner) {
   if (bias.defined()) {
     detail::check_operands(op, std::array{&x, &kernel, &bias}, Types::floating, {"x", "kernel", "bias"});
   } else {
     detail::check_operands(op, std::array{&x, &kernel}, Types::floating, {"x", "kernel"});
   }
-  if (x.rank() == 2 && kernel.rank() == 2) {
-    check(!bias.defined(), "{}: an image [H, W] takes no bias, got {}", op, bias.defined() ? bias.shape() : Shape());
-    const Tensor y = slide(op, reshape(x, {1, 1, x.dim(0), x.dim(1)}),
-                           reshape(kernel, {1, 1, kernel.dim(0), kernel.dim(1)}), options, bias, kind);
-    return reshape(y, {y.dim(2), y.dim(3)});
+  const int axes = geometry.axes;
+  if (x.rank() == axes && kernel.rank() == axes) {
+    check(!bias.defined(), "{}: an image [{}] takes no bias, got {}", op, detail::image_axes(axes),
+          bias.defined() ? bias.shape() : Shape());
+    const Tensor y = slide(op, as_batch(x), as_batch(kernel), geometry, bias, manner);
+    return reshape(y, Shape(std::span(y.shape().begin() + 2, y.shape().end())));
   }
-  check(x.rank() == 4 && kernel.rank() == 4,
-        "{}: x and kernel must be [H, W] and [KH, KW] or [N, C, H, W] and [O, C, KH, KW]; x is {}, kernel is {}", op,
+  check(x.rank() == axes + 2 && kernel.rank() == axes + 2,
+        "{}: x and kernel must be [{}] and [{}] or [N, C, {}] and [O, C, {}]; x is {}, kernel is {}", op,
+        detail::image_axes(axes), detail::kernel_axes(axes), detail::image_axes(axes), detail::kernel_axes(axes),
         x.shape(), kernel.shape());
-  const ConvSizes sizes = resolve(op, x.shape(), kernel.shape(), options, kind);
-  check(!bias.defined() || (bias.rank() == 1 && bias.dim(0) == sizes.out_channels),
-        "{}: bias must be [{}] for kernel {}, got {}", op, sizes.out_channels, kernel.shape(),
+  Resolved resolved = resolve(op, x.shape(), kernel.shape(), geometry, manner.kind);
+  check(!bias.defined() || (bias.rank() == 1 && bias.dim(0) == kernel.dim(0)),
+        "{}: bias must be [{}] for kernel {}, got {}", op, kernel.dim(0), kernel.shape(),
         bias.defined() ? bias.shape() : Shape());
-  return correlate(op, x, kind == Kind::correlation ? kernel : flipped(kernel), bias, sizes);
+  const Tensor image = manner.pad_mode == PadMode::constant ? x : padded(op, x, manner.pad_mode, resolved);
+  Correlation& of = resolved.correlation;
+  const Tensor taps = manner.kind == Kind::correlation ? kernel : flipped(kernel);
+  of.method = detail::choose_method(op, manner.method, taps, of.sizes);
+  return correlate(op, image, taps, bias, of);
 }
 
-void check_upstream(const char* op, const Tensor& g, const ConvSizes& sizes) {
-  check(g.shape() == y_shape(sizes), "{}: g must have the correlation's shape {}, got {}", op, y_shape(sizes),
-        g.shape());
+/// The correlation whose gradient is asked for.
+Correlation resolve_gradient(const char* op, const Shape& x, const Shape& kernel, const Tensor& g,
+                             const ConvOptions& options) {
+  check(options.pad_mode == PadMode::constant, "{}: pad_mode must be constant; pad x with the op `pad`", op);
+  const ConvGeometry geometry = detail::geometry(options.stride, options.padding, options.dilation, options.groups);
+  const Correlation of = resolve(op, x, kernel, geometry, Kind::correlation).correlation;
+  check(g.shape() == of.y_shape(), "{}: g must have the correlation's shape {}, got {}", op, of.y_shape(), g.shape());
+  return of;
 }
 
 }  // namespace
 
+Tensor correlate1d(const Tensor& x, const Tensor& kernel, const Conv1dOptions& options, const Tensor& bias) {
+  const ConvGeometry geometry = detail::geometry(options.stride, options.padding, options.dilation, options.groups);
+  return slide("correlate1d", x, kernel, geometry, bias, {.pad_mode = options.pad_mode});
+}
+
 Tensor correlate2d(const Tensor& x, const Tensor& kernel, const ConvOptions& options, const Tensor& bias) {
-  return slide("correlate2d", x, kernel, options, bias, Kind::correlation);
+  const ConvGeometry geometry = detail::geometry(options.stride, options.padding, options.dilation, options.groups);
+  return slide("correlate2d", x, kernel, geometry, bias, {options.pad_mode, Kind::correlation, options.method});
+}
+
+Tensor correlate3d(const Tensor& x, const Tensor& kernel, const Conv3dOptions& options, const Tensor& bias) {
+  const ConvGeometry geometry = detail::geometry(options.stride, options.padding, options.dilation, options.groups);
+  return slide("correlate3d", x, kernel, geometry, bias, {.pad_mode = options.pad_mode});
 }
 
 Tensor convolve2d(const Tensor& x, const Tensor& kernel, const ConvOptions& options, const Tensor& bias) {
-  return slide("convolve2d", x, kernel, options, bias, Kind::convolution);
+  const ConvGeometry geometry = detail::geometry(options.stride, options.padding, options.dilation, options.groups);
+  return slide("convolve2d", x, kernel, geometry, bias, {options.pad_mode, Kind::convolution, options.method});
 }
 
 Tensor correlate2d_input_gradient(const Tensor& g, const Tensor& kernel, const Shape& x_shape,
                                   const ConvOptions& options) {
   constexpr const char* op = "correlate2d_input_gradient";
   detail::check_operands(op, std::array{&g, &kernel}, Types::floating, {"g", "kernel"});
-  const ConvSizes sizes = resolve(op, x_shape, kernel.shape(), options, Kind::correlation);
-  check_upstream(op, g, sizes);
-  return input_gradient(g, kernel, sizes);
+  const Correlation of = resolve_gradient(op, x_shape, kernel.shape(), g, options);
+  return correlate_input_gradient(op, g, kernel, {}, of);
 }
 
 Tensor correlate2d_kernel_gradient(const Tensor& x, const Tensor& g, const Shape& kernel_shape,
                                    const ConvOptions& options) {
   constexpr const char* op = "correlate2d_kernel_gradient";
   detail::check_operands(op, std::array{&x, &g}, Types::floating, {"x", "g"});
-  const ConvSizes sizes = resolve(op, x.shape(), kernel_shape, options, Kind::correlation);
-  check_upstream(op, g, sizes);
-  return kernel_gradient(x, g, sizes);
+  return correlate_kernel_gradient(x, g, resolve_gradient(op, x.shape(), kernel_shape, g, options));
 }
 
 }  // namespace wengert
