@@ -6,7 +6,7 @@ namespace {
 
 /// How a kernel slides along one image axis.
 struct Along {
-  std::int64_t kernel;
+  std::int64_t kernel = 1;
   std::int64_t stride = 1;
   std::int64_t before = 0;  // padding
   std::int64_t after = 0;
@@ -18,8 +18,16 @@ struct Along {
 
 /// Along each image axis, whose number is any.
 struct Slide {
-  std::vector<Along> axes;
+  std::vector<Along> axes = {};
   std::int64_t groups = 1;
+
+  /// This slide with a kernel's sizes; axes that nothing is said about have stride 1 and no padding.
+  Slide of(const Array& kernel) const {
+    Slide result = *this;
+    result.axes.resize(static_cast<std::size_t>(kernel.shape.rank() - 2));
+    for (std::size_t a = 0; a < result.count(); ++a) result.axes[a].kernel = kernel.shape[static_cast<int>(2 + a)];
+    return result;
+  }
 
   std::size_t count() const { return axes.size(); }
   std::int64_t taps() const {
@@ -62,7 +70,8 @@ bool inside(const Index& pixel, const Shape& shape) {
   return true;
 }
 
-Array correlation(const Array& x, const Array& kernel, const Slide& slide) {
+Array correlation(const Array& x, const Array& kernel, const Slide& any_kernel = {}) {
+  const Slide slide = any_kernel.of(kernel);
   std::vector<std::int64_t> sizes = image_sizes(x.shape);
   for (std::size_t a = 0; a < sizes.size(); ++a) sizes[a] = slide.axes[a].positions(sizes[a]);
   const std::int64_t channels = kernel.shape[1];
@@ -357,7 +366,8 @@ void vary_separable(Draw& draw, OpCase& row) {
 // Transposed convolutions.
 
 /// Each element of x adds the kernel to the result.
-Array transposed(const Array& x, const Array& kernel, const Slide& slide, const std::vector<std::int64_t>& sizes) {
+Array transposed(const Array& x, const Array& kernel, const Slide& any_kernel, const std::vector<std::int64_t>& sizes) {
+  const Slide slide = any_kernel.of(kernel);
   const std::int64_t outputs = kernel.shape[1];
   const std::int64_t inputs = kernel.shape[0] / slide.groups;
   Array result = make(batch_shape(x.shape[0], outputs * slide.groups, sizes), [](const Index&) { return 0; });
@@ -375,6 +385,16 @@ Array transposed(const Array& x, const Array& kernel, const Slide& slide, const 
     return 0;
   });
   return result;
+}
+
+/// The same without padding.
+Array transposed(const Array& x, const Array& kernel, const Slide& any_kernel) {
+  const Slide slide = any_kernel.of(kernel);
+  std::vector<std::int64_t> sizes = image_sizes(x.shape);
+  for (std::size_t a = 0; a < sizes.size(); ++a) {
+    sizes[a] = (sizes[a] - 1) * slide.axes[a].stride + slide.axes[a].extent();
+  }
+  return transposed(x, kernel, slide, sizes);
 }
 
 /// What an axis of `size` elements becomes; `before` is then known too.
@@ -427,37 +447,33 @@ std::function<void(Draw&, OpCase&)> any_transposed(Tensor (*op)(const Tensor&, c
 }  // namespace
 
 void add_convolutions(Table& t) {
-  t.push_back(
-      {.name = "correlate1d",
-       .inputs = {real({2, 2, 7}), real({3, 2, 3}), real({3})},
-       .f = [](In in) { return correlate1d(in[0], in[1], {}, in[2]); },
-       .reference = [](From in) { return with_bias(correlation(in[0], in[1], {.axes = {{.kernel = 3}}}), in[2]); },
-       .vary = any_correlation<Conv1dOptions, 1>(correlate1d),
-       .big = {{4, 8, 3000}, {16, 8, 5}, {16}},
-       .empty = {{0, 2, 7}, {3, 2, 3}, {3}},
-       .last_is_optional = true,
-       .float32_tolerance = rough});
-  t.push_back(
-      {.name = "correlate1d",
-       .variant = "depthwise, one more element behind",
-       .inputs = {real({2, 2, 7}), real({2, 1, 4})},
-       .f =
-           [](In in) {
-             return correlate1d(in[0], in[1], {.stride = 2, .padding = Padding::sides(1, 2), .groups = in[0].dim(1)});
-           },
-       .reference =
-           [](From in) {
-             return correlation(in[0], in[1], {{{.kernel = 4, .stride = 2, .before = 1, .after = 2}}, in[0].shape[1]});
-           },
-       .big = {{4, 8, 40000}, {8, 1, 9}},
-       .error_prefix = "-"});
+  t.push_back({.name = "correlate1d",
+               .inputs = {real({2, 2, 7}), real({3, 2, 3}), real({3})},
+               .f = [](In in) { return correlate1d(in[0], in[1], {}, in[2]); },
+               .reference = [](From in) { return with_bias(correlation(in[0], in[1]), in[2]); },
+               .vary = any_correlation<Conv1dOptions, 1>(correlate1d),
+               .big = {{4, 8, 3000}, {16, 8, 5}, {16}},
+               .empty = {{0, 2, 7}, {3, 2, 3}, {3}},
+               .last_is_optional = true,
+               .float32_tolerance = rough});
+  t.push_back({.name = "correlate1d",
+               .variant = "depthwise, one more element behind",
+               .inputs = {real({2, 2, 7}), real({2, 1, 4})},
+               .f =
+                   [](In in) {
+                     return correlate1d(in[0], in[1],
+                                        {.stride = 2, .padding = Padding::sides(1, 2), .groups = in[0].dim(1)});
+                   },
+               .reference =
+                   [](From in) {
+                     return correlation(in[0], in[1], {{{.stride = 2, .before = 1, .after = 2}}, in[0].shape[1]});
+                   },
+               .big = {{4, 8, 40000}, {8, 1, 9}},
+               .error_prefix = "-"});
   t.push_back({.name = "correlate2d",
                .inputs = {real({2, 2, 4, 5}), real({3, 2, 3, 2}), real({3})},
                .f = [](In in) { return correlate2d(in[0], in[1], {}, in[2]); },
-               .reference =
-                   [](From in) {
-                     return with_bias(correlation(in[0], in[1], {.axes = {{.kernel = 3}, {.kernel = 2}}}), in[2]);
-                   },
+               .reference = [](From in) { return with_bias(correlation(in[0], in[1]), in[2]); },
                .vary = any_correlation<ConvOptions, 2>(correlate2d),
                .big = {{8, 3, 20, 20}, {16, 3, 3, 3}, {16}},
                .empty = {{0, 2, 4, 5}, {3, 2, 3, 2}, {3}},
@@ -472,9 +488,9 @@ void add_convolutions(Table& t) {
                    },
                .reference =
                    [](From in) {
-                     return correlation(in[0], in[1],
-                                        {.axes = {{.kernel = 3, .stride = 2, .before = 1, .after = 1},
-                                                  {.kernel = 2, .before = 2, .after = 2, .dilation = 2}}});
+                     return correlation(
+                         in[0], in[1],
+                         {.axes = {{.stride = 2, .before = 1, .after = 1}, {.before = 2, .after = 2, .dilation = 2}}});
                    },
                .big = {{8, 3, 20, 20}, {16, 3, 3, 3}}});
   t.push_back({.name = "correlate2d",
@@ -508,46 +524,35 @@ void add_convolutions(Table& t) {
                    },
                .reference =
                    [](From in) {
-                     return correlation(in[0], in[1], {{{.kernel = 3, .stride = 2}, {.kernel = 2}}, in[0].shape[1]});
+                     return correlation(in[0], in[1], {{{.stride = 2}, {}}, in[0].shape[1]});
                    },
                .big = {{8, 16, 30, 30}, {32, 1, 3, 3}},
                .error_prefix = "-"});
-  t.push_back({.name = "correlate2d",
-               .variant = "separable",
-               .inputs = {real({2, 4, 5, 6}), real({2, 2, 3, 1}), real({2, 2, 1, 4}), real({2})},
-               .f =
-                   [](In in) {
-                     return correlate2d(in[0], in[1] * in[2], {.groups = 2, .method = ConvMethod::separable}, in[3]);
-                   },
-               .reference =
-                   [](From in) {
-                     const Slide slide{{{.kernel = 3}, {.kernel = 4}}, 2};
-                     return with_bias(correlation(in[0], product(in[1], in[2]), slide), in[3]);
-                   },
-               .vary = vary_separable,
-               .big = {{4, 8, 40, 40}, {8, 4, 7, 1}, {8, 4, 1, 7}, {8}},
-               .error_prefix = "-",
-               .float32_tolerance = rough});
+  t.push_back(
+      {.name = "correlate2d",
+       .variant = "separable",
+       .inputs = {real({2, 4, 5, 6}), real({2, 2, 3, 1}), real({2, 2, 1, 4}), real({2})},
+       .f =
+           [](In in) {
+             return correlate2d(in[0], in[1] * in[2], {.groups = 2, .method = ConvMethod::separable}, in[3]);
+           },
+       .reference = [](From in) { return with_bias(correlation(in[0], product(in[1], in[2]), {.groups = 2}), in[3]); },
+       .vary = vary_separable,
+       .big = {{4, 8, 40, 40}, {8, 4, 7, 1}, {8, 4, 1, 7}, {8}},
+       .error_prefix = "-",
+       .float32_tolerance = rough});
   t.push_back({.name = "correlate2d",
                .variant = "fft",
                .inputs = {real({2, 4, 5, 6}), real({2, 2, 3, 4}), real({2})},
                .f = [](In in) { return correlate2d(in[0], in[1], {.groups = 2, .method = ConvMethod::fft}, in[2]); },
-               .reference =
-                   [](From in) {
-                     const Slide slide{{{.kernel = 3}, {.kernel = 4}}, 2};
-                     return with_bias(correlation(in[0], in[1], slide), in[2]);
-                   },
+               .reference = [](From in) { return with_bias(correlation(in[0], in[1], {.groups = 2}), in[2]); },
                .big = {{2, 4, 90, 90}, {2, 2, 7, 5}, {2}},
                .empty = {{0, 4, 5, 6}, {2, 2, 3, 4}, {2}},
                .last_is_optional = true});
   t.push_back({.name = "correlate3d",
                .inputs = {real({2, 2, 3, 4, 3}), real({3, 2, 2, 3, 2}), real({3})},
                .f = [](In in) { return correlate3d(in[0], in[1], {}, in[2]); },
-               .reference =
-                   [](From in) {
-                     const Slide slide{.axes = {{.kernel = 2}, {.kernel = 3}, {.kernel = 2}}};
-                     return with_bias(correlation(in[0], in[1], slide), in[2]);
-                   },
+               .reference = [](From in) { return with_bias(correlation(in[0], in[1]), in[2]); },
                .vary = any_correlation<Conv3dOptions, 3>(correlate3d),
                .big = {{2, 4, 9, 20, 20}, {8, 4, 3, 3, 3}, {8}},
                .empty = {{0, 2, 3, 4, 3}, {3, 2, 2, 3, 2}, {3}},
@@ -556,11 +561,7 @@ void add_convolutions(Table& t) {
   t.push_back({.name = "convolve2d",
                .inputs = {real({2, 2, 4, 5}), real({3, 2, 3, 2}), real({3})},
                .f = [](In in) { return convolve2d(in[0], in[1], {}, in[2]); },
-               .reference =
-                   [](From in) {
-                     const Slide slide{.axes = {{.kernel = 3}, {.kernel = 2}}};
-                     return with_bias(correlation(in[0], flipped(in[1]), slide), in[2]);
-                   },
+               .reference = [](From in) { return with_bias(correlation(in[0], flipped(in[1])), in[2]); },
                .vary = any_correlation<ConvOptions, 2>(convolve2d, true),
                .big = {{8, 3, 20, 20}, {16, 3, 3, 3}, {16}},
                .empty = {{0, 2, 4, 5}, {3, 2, 3, 2}, {3}},
@@ -650,35 +651,29 @@ void add_convolutions(Table& t) {
                .empty = {{0, 2, 4, 5}, {0, 3, 2, 3}},
                .error_prefix = "-",
                .float32_tolerance = rough});
-  t.push_back({.name = "conv_transpose1d",
-               .inputs = {real({2, 3, 4}), real({3, 2, 3}), real({2})},
-               .f = [](In in) { return conv_transpose1d(in[0], in[1], {.stride = 2}, in[2]); },
-               .reference =
-                   [](From in) {
-                     const Slide slide{.axes = {{.kernel = 3, .stride = 2}}};
-                     return with_bias(transposed(in[0], in[1], slide, {9}), in[2]);
-                   },
-               .vary = any_transposed<ConvTranspose1dOptions, 1>(conv_transpose1d),
-               .big = {{4, 8, 3000}, {8, 16, 5}, {16}},
-               .empty = {{0, 3, 4}, {3, 2, 3}, {2}},
-               .last_is_optional = true,
-               .float32_tolerance = rough});
-  t.push_back({.name = "conv_transpose2d",
-               .inputs = {real({2, 3, 3, 4}), real({3, 2, 3, 2}), real({2})},
-               .f =
-                   [](In in) {
-                     return conv_transpose2d(in[0], in[1], {.stride = {2, 1}}, in[2]);
-                   },
-               .reference =
-                   [](From in) {
-                     const Slide slide{.axes = {{.kernel = 3, .stride = 2}, {.kernel = 2}}};
-                     return with_bias(transposed(in[0], in[1], slide, {7, 5}), in[2]);
-                   },
-               .vary = any_transposed<ConvTransposeOptions, 2>(conv_transpose2d),
-               .big = {{8, 16, 20, 20}, {16, 8, 3, 3}, {8}},
-               .empty = {{0, 3, 3, 4}, {3, 2, 3, 2}, {2}},
-               .last_is_optional = true,
-               .float32_tolerance = rough});
+  t.push_back(
+      {.name = "conv_transpose1d",
+       .inputs = {real({2, 3, 4}), real({3, 2, 3}), real({2})},
+       .f = [](In in) { return conv_transpose1d(in[0], in[1], {.stride = 2}, in[2]); },
+       .reference = [](From in) { return with_bias(transposed(in[0], in[1], {.axes = {{.stride = 2}}}), in[2]); },
+       .vary = any_transposed<ConvTranspose1dOptions, 1>(conv_transpose1d),
+       .big = {{4, 8, 3000}, {8, 16, 5}, {16}},
+       .empty = {{0, 3, 4}, {3, 2, 3}, {2}},
+       .last_is_optional = true,
+       .float32_tolerance = rough});
+  t.push_back(
+      {.name = "conv_transpose2d",
+       .inputs = {real({2, 3, 3, 4}), real({3, 2, 3, 2}), real({2})},
+       .f =
+           [](In in) {
+             return conv_transpose2d(in[0], in[1], {.stride = {2, 1}}, in[2]);
+           },
+       .reference = [](From in) { return with_bias(transposed(in[0], in[1], {.axes = {{.stride = 2}}}), in[2]); },
+       .vary = any_transposed<ConvTransposeOptions, 2>(conv_transpose2d),
+       .big = {{8, 16, 20, 20}, {16, 8, 3, 3}, {8}},
+       .empty = {{0, 3, 3, 4}, {3, 2, 3, 2}, {2}},
+       .last_is_optional = true,
+       .float32_tolerance = rough});
   t.push_back({.name = "conv_transpose3d",
                .inputs = {real({1, 2, 2, 3, 2}), real({2, 2, 2, 2, 3}), real({2})},
                .f =
@@ -687,8 +682,7 @@ void add_convolutions(Table& t) {
                    },
                .reference =
                    [](From in) {
-                     const Slide slide{.axes = {{.kernel = 2}, {.kernel = 2, .stride = 2}, {.kernel = 3}}};
-                     return with_bias(transposed(in[0], in[1], slide, {3, 6, 4}), in[2]);
+                     return with_bias(transposed(in[0], in[1], {.axes = {{}, {.stride = 2}, {}}}), in[2]);
                    },
                .vary = any_transposed<ConvTranspose3dOptions, 3>(conv_transpose3d),
                .big = {{2, 8, 6, 12, 12}, {8, 4, 3, 3, 3}, {4}},
