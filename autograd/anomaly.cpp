@@ -3,8 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+
+#include "autograd/detail/call_stack.h"
 
 namespace wengert {
 
@@ -75,13 +81,25 @@ std::string complaint(const Tensor& tensor) {
 
 }  // namespace
 
+/// An op as it was recorded; kept at its node for the backward pass.
+struct Anomaly::Seen final : detail::Note {
+  std::uint64_t number = 0;  // under the guard
+  std::string inputs;
+  detail::CallStack stack;
+};
+
 void Anomaly::recorded(detail::Node& node, std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
-  std::string described = describe_all("input", inputs);
+  auto seen = std::make_unique<Seen>();
+  seen->number = seen_++;
+  seen->inputs = describe_all("input", inputs);
+  seen->stack = detail::CallStack::here();
   for (const Tensor& output : outputs) {
     const std::string wrong = complaint(output);
-    if (!wrong.empty()) fail<Error>("anomaly: forward of '{}' gave {}{}", node.name, wrong, described);
+    if (wrong.empty()) continue;
+    fail<Error>("anomaly: forward of '{}' gave {}{}; recorded at {}", node.name, wrong, seen->inputs,
+                seen->stack.user_line());
   }
-  seen_.push_back({node.id, std::move(described)});
+  detail::attach(node, std::move(seen));
 }
 
 void Anomaly::after_rules(const detail::Node& node, std::span<const Tensor> upstream,
@@ -89,14 +107,15 @@ void Anomaly::after_rules(const detail::Node& node, std::span<const Tensor> upst
   for (std::size_t i = 0; i < downstream.size(); ++i) {
     const std::string wrong = complaint(downstream[i]);
     if (wrong.empty()) continue;
-    const auto found = std::lower_bound(seen_.begin(), seen_.end(), node.id,
-                                        [](const Seen& seen, std::uint64_t id) { return seen.id < id; });
     std::string forward;
-    if (found != seen_.end() && found->id == node.id) {
-      forward = fmt::format("; op {} recorded under the guard{}", found - seen_.begin(), found->inputs);
+    if (const auto* seen = detail::note_on<Seen>(node)) {
+      forward = fmt::format("; op {} recorded under the guard{}; recorded at {}", seen->number, seen->inputs,
+                            seen->stack.user_line());
     }
-    fail<Error>("anomaly: backward of '{}' gave {} for input {}{}{}", node.name, wrong, i,
-                describe_all("gradient of output", upstream), forward);
+    Error error(fmt::format("anomaly: backward of '{}' gave {} for input {}{}{}", node.name, wrong, i,
+                            describe_all("gradient of output", upstream), forward));
+    if (const auto place = detail::place_of(node)) error.prepend_module(place->path, place->type);
+    throw error;
   }
 }
 

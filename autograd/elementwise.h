@@ -140,8 +140,8 @@ template <bool contiguous, class T, class F, std::size_t... I>
   }
 }
 
-/// The value of `formula` over the operands, broadcast to `shape` if they may differ in shape, in one pass. Records
-/// nothing.
+/// The value of `formula` over the operands, broadcast to `shape`, in one pass. If they do not broadcast, all have that
+/// shape, or the first one has and the others lack its leading axis. Records nothing.
 template <Types types, bool broadcasts, class F, std::size_t N>
 Tensor fused(F& formula, const Shape& shape, DType dtype, const std::array<const Tensor*, N>& operands) {
   static_assert(N <= BroadcastPlan::max_operands);
@@ -156,10 +156,17 @@ Tensor fused(F& formula, const Shape& shape, DType dtype, const std::array<const
       if constexpr (broadcasts) contiguous = contiguous && operands[k]->shape() == shape;
     }
     if (contiguous) {
+      // Beside many gradients (see Rows) stand operands without their axis, which are read again for each.
+      const std::int64_t period = broadcasts || N == 1 ? result.numel() : operands[N - 1]->numel();
       parallel_for(result.numel(), elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
-        std::array<const T*, N> from = in;
-        for (const T*& pointer : from) pointer += begin;
-        fused_loop<true>(formula, out + begin, from, nullptr, end - begin, indices);
+        while (begin < end) {
+          const std::int64_t again = begin < period ? begin : begin % period;
+          const std::int64_t count = std::min(period - again, end - begin);
+          std::array<const T*, N> from = in;
+          for (std::size_t k = 0; k < N; ++k) from[k] += k == 0 ? begin : again;
+          fused_loop<true>(formula, out + begin, from, nullptr, count, indices);
+          begin += count;
+        }
       });
       return;
     }
@@ -190,6 +197,9 @@ Tensor fused(F& formula, const Shape& shape, DType dtype, const std::array<const
 template <bool broadcasts, class F, int... operands>
 class FusedRule {
  public:
+  /// What is saved aligns with g at the last axis, so one more axis in front of g changes nothing.
+  static constexpr bool takes_rows = true;
+
   /// Saves nothing unless the rule is `needed`; `record` drops the others.
   FusedRule(F formula, [[maybe_unused]] std::span<const Tensor* const> inputs, bool needed)
       : formula_(std::move(formula)),

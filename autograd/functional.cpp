@@ -1,6 +1,8 @@
 #include "autograd/functional.h"
 
 #include <algorithm>
+#include <limits>
+#include <string>
 
 #include <wengert/autograd/ops.h>
 
@@ -19,20 +21,14 @@ Tensor handle_of(const Tensor& x) {
   return record("alias", x.detach(), wrt(x, [](const Tensor& g) { return g; }));
 }
 
-/// The places outside that the graph of `outputs` leads to, from `inputs` apart: what a function captured. A node
-/// belongs to the function if its id is above `before`.
-std::vector<Edge> captured_by(const Tensors& outputs, const Tensors& inputs, std::uint64_t before) {
+/// Goes through the graph behind `outputs` by descending id. `enters(edge)` is called for every edge that is met, and
+/// says whether to go on behind it; each node is passed once.
+template <class F>
+void walk(const Tensors& outputs, F enters) {
   const auto by_id = [](const Node* a, const Node* b) { return a->id != b->id ? a->id < b->id : a < b; };
-  std::vector<Edge> captured;
   std::vector<const Node*> queue;  // a heap, the largest id in front
   const auto reach = [&](const Edge& edge) {
-    if (!edge.node) return;
-    const auto same = [&](const Edge& other) { return other.node.get() == edge.node.get() && other.slot == edge.slot; };
-    if (std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& input) { return same(edge_to(input)); })) return;
-    if (edge.node->is_leaf() || edge.node->id <= before) {
-      if (std::none_of(captured.begin(), captured.end(), same)) captured.push_back(edge);
-      return;
-    }
+    if (!edge.node || !enters(edge)) return;
     queue.push_back(edge.node.get());
     std::push_heap(queue.begin(), queue.end(), by_id);
   };
@@ -46,6 +42,21 @@ std::vector<Edge> captured_by(const Tensors& outputs, const Tensors& inputs, std
     last = node;
     for (const Edge& edge : node->edges) reach(edge);
   }
+}
+
+/// The places outside that the graph of `outputs` leads to, from `inputs` apart: what a function captured. A node
+/// belongs to the function if its id is above `before`.
+std::vector<Edge> captured_by(const Tensors& outputs, const Tensors& inputs, std::uint64_t before) {
+  std::vector<Edge> captured;
+  walk(outputs, [&](const Edge& edge) {
+    const auto same = [&](const Edge& other) { return other.node.get() == edge.node.get() && other.slot == edge.slot; };
+    if (std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& input) { return same(edge_to(input)); })) {
+      return false;
+    }
+    if (!edge.node->is_leaf() && edge.node->id > before) return true;
+    if (std::none_of(captured.begin(), captured.end(), same)) captured.push_back(edge);
+    return false;
+  });
   return captured;
 }
 
@@ -68,6 +79,10 @@ void check_like(const char* caller, const char* what, std::size_t index, const T
 }
 
 Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype()); }
+
+Tensor zeros_like(const Tensor& x, std::int64_t rows) {
+  return rows == 0 ? zeros_like(x) : zeros(Rows(rows).of(x.shape()), x.dtype());
+}
 
 /// Outputs that depend on something, with what belongs to them.
 struct Used {
@@ -93,7 +108,7 @@ Tensors gradients_or_zeros(const Used& used, const Tensors& inputs, const Gradie
   std::size_t next = 0;
   for (const Tensor& input : inputs) {
     Tensor gradient = input.requires_grad() ? std::move(found[next++]) : Tensor();
-    if (!gradient.defined() && input.requires_grad()) gradient = zeros_like(input);
+    if (!gradient.defined() && input.requires_grad()) gradient = zeros_like(input, options.rows);
     result.push_back(std::move(gradient));
   }
   return result;
@@ -194,11 +209,66 @@ Tensors hessian_vector_products(TensorFunction f, const Tensors& arguments, cons
 
 namespace {
 
-/// Zeros with a one at element `index`.
-Tensor unit(const Tensor& like, std::int64_t index) {
-  Tensor result = zeros_like(like);
-  dispatch_floating(like.dtype(), [&]<class T>() { Access::mutable_data<T>(result)[index] = 1; });
+/// How many gradients a pass from `outputs` to `inputs` carries at once; 0: one, without an axis for it, since a tensor
+/// on the way has all the axes that there can be.
+std::int64_t rows_per_pass(const Tensors& outputs, const Tensors& inputs) {
+  constexpr std::int64_t elements = 1 << 18;  // of the largest tensor on the way: caches like it, and memory is bounded
+  std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
+  for (const Tensor& input : inputs) {
+    if (input.requires_grad()) oldest = std::min(oldest, Access::node(input)->id);
+  }
+  std::int64_t largest = 1;
+  int rank = 0;
+  walk(outputs, [&](const Edge& edge) {
+    if (edge.node->id < oldest) return false;
+    const Shape& shape = edge.node->output_shape(edge.slot);
+    largest = std::max(largest, shape.numel());
+    rank = std::max(rank, shape.rank());
+    return true;
+  });
+  return rank == Shape::max_rank ? 0 : std::max<std::int64_t>(1, elements / largest);
+}
+
+/// The gradients of `inputs` for `count` upstream gradients of `outputs`, of which `rows(begin, end)` makes some:
+/// [count, numel of the input], undefined for int64.
+template <class F>
+Tensors gradients_by_rows(const Tensors& outputs, const Tensors& inputs, std::int64_t count, bool create_graph,
+                          F rows) {
+  const std::int64_t most = rows_per_pass(outputs, inputs);
+  std::vector<Tensors> parts(inputs.size());
+  for (std::int64_t begin = 0; begin < count;) {
+    const std::int64_t end = std::min(count, begin + std::max<std::int64_t>(1, most));
+    Tensors upstream = rows(begin, end);
+    Used used;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (most == 0 && upstream[i].defined()) upstream[i] = reshape(upstream[i], outputs[i].shape());
+      used.add(outputs[i], upstream[i]);
+    }
+    const Tensors gradients = gradients_or_zeros(
+        used, inputs,
+        {.create_graph = create_graph, .retain_graph = true, .rows = most == 0 ? std::int64_t{0} : end - begin});
+    for (std::size_t k = 0; k < inputs.size(); ++k) {
+      if (gradients[k].defined()) parts[k].push_back(reshape(gradients[k], Shape{end - begin, inputs[k].numel()}));
+    }
+    begin = end;
+  }
+  Tensors result;
+  for (const Tensors& part : parts) {
+    result.push_back(part.empty() ? Tensor() : part.size() == 1 ? part[0] : cat(part, 0));
+  }
   return result;
+}
+
+/// [end - begin, shape of `like`...]: zeros, but for a one at element `begin` of the first, and so on.
+Tensor units(const Tensor& like, std::int64_t begin, std::int64_t end) {
+  // As a matrix: `like` may have the most axes there can be.
+  Tensor result = zeros(Shape{end - begin, like.numel()}, like.dtype());
+  dispatch_floating(like.dtype(), [&]<class T>() {
+    for (std::int64_t row = 0; row < end - begin; ++row) {
+      Access::mutable_data<T>(result)[row * like.numel() + begin + row] = 1;
+    }
+  });
+  return like.rank() == Shape::max_rank ? result : reshape(result, like.shape().inserted(0, end - begin));
 }
 
 Shape joined(const char* caller, const Shape& rows, const Shape& columns) {
@@ -210,23 +280,19 @@ Shape joined(const char* caller, const Shape& rows, const Shape& columns) {
   return Shape(sizes);
 }
 
-/// A pass for each element of the result.
+/// From each element of the result.
 Tensors jacobians_by_rows(const Linearization& at) {
   const Tensor& y = at.outputs[0];
-  std::vector<Tensors> rows(at.inputs.size());
-  for (std::int64_t i = 0; i < y.numel(); ++i) {
-    Tensors gradients = pull_back("jacobian", at, {unit(y, i)}, true);
-    for (std::size_t k = 0; k < rows.size(); ++k) rows[k].push_back(std::move(gradients[k]));
-  }
-  Tensors result;
-  for (std::size_t k = 0; k < rows.size(); ++k) {
-    const Tensor& x = at.inputs[k];
-    result.push_back(x.requires_grad() ? stack(rows[k]).reshape(joined("jacobian", y.shape(), x.shape())) : Tensor());
+  Tensors result =
+      gradients_by_rows(at.outputs, at.inputs, y.numel(), grad_enabled() && at.outer,
+                        [&](std::int64_t begin, std::int64_t end) { return Tensors{units(y, begin, end)}; });
+  for (std::size_t k = 0; k < result.size(); ++k) {
+    if (result[k].defined()) result[k] = reshape(result[k], joined("jacobian", y.shape(), at.inputs[k].shape()));
   }
   return result;
 }
 
-/// A pass for each element of the arguments, through the gradients as a function of the cotangent; see `push_forward`.
+/// From each element of the arguments, through the gradients as a function of the cotangent; see `push_forward`.
 Tensors jacobians_by_columns(const Linearization& at) {
   const Tensor& y = at.outputs[0];
   const bool create_graph = grad_enabled() && at.outer;
@@ -242,18 +308,47 @@ Tensors jacobians_by_columns(const Linearization& at) {
       result.emplace_back();
       continue;
     }
-    Tensors columns;
-    for (std::int64_t j = 0; j < x.numel(); ++j) {
-      Used used;
-      used.add(gradients[k], unit(x, j));
-      columns.push_back(gradients_or_zeros(used, {cotangent}, {.create_graph = create_graph, .retain_graph = true})[0]);
-    }
-    result.push_back(stack(columns, -1).reshape(joined("jacobian", y.shape(), x.shape())));
+    const Tensor columns =
+        gradients_by_rows({gradients[k]}, {cotangent}, x.numel(), create_graph,
+                          [&](std::int64_t begin, std::int64_t end) { return Tensors{units(x, begin, end)}; })[0];
+    result.push_back(reshape(transpose(columns), joined("jacobian", y.shape(), x.shape())));
   }
   return result;
 }
 
 }  // namespace
+
+Tensors pull_back_rows(const char* caller, const Linearization& at, const Tensors& upstream) {
+  check<Error>(upstream.size() == at.outputs.size(), "{}: {} cotangents for {} results", caller, upstream.size(),
+               at.outputs.size());
+  std::int64_t count = -1;
+  for (std::size_t i = 0; i < upstream.size(); ++i) {
+    if (!upstream[i].defined()) continue;
+    const Shape& shape = at.outputs[i].shape();
+    const Shape& given = upstream[i].shape();
+    if (count < 0 && given.rank() > 0) count = given[0];
+    check(given.rank() == shape.rank() + 1 && given.removed(0) == shape && given[0] == count,
+          "{}: cotangents {} have shape {}, expected [{}, ...] in front of {}", caller, i, given,
+          count < 0 ? std::string("B") : std::to_string(count), shape);
+    check<DTypeError>(upstream[i].dtype() == at.outputs[i].dtype(), "{}: cotangents {} are {}, expected {}", caller, i,
+                      upstream[i].dtype(), at.outputs[i].dtype());
+  }
+  check<Error>(count >= 0, "{}: all cotangents are undefined, so there is no number of rows", caller);
+  const bool create_graph = grad_enabled() && (at.outer || any_requires_grad(upstream));
+  Tensors result =
+      gradients_by_rows(at.outputs, at.inputs, count, create_graph, [&](std::int64_t begin, std::int64_t end) {
+        Tensors some;
+        for (const Tensor& all : upstream) some.push_back(all.defined() ? all.slice(begin, end) : Tensor());
+        return some;
+      });
+  for (std::size_t k = 0; k < result.size(); ++k) {
+    const Tensor& x = at.inputs[k];
+    if (!x.requires_grad()) continue;
+    const Shape shape = x.shape().inserted(0, count);
+    result[k] = count == 0 ? zeros(shape, x.dtype()) : reshape(result[k], shape);
+  }
+  return result;
+}
 
 Tensors jacobians(const char* caller, TensorFunction f, const Tensors& arguments) {
   const Linearization at(f, arguments);

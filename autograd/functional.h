@@ -51,6 +51,8 @@ struct Linearization {
 /// Gradients of the inputs; `upstream` has a tensor per output.
 std::vector<Tensor> pull_back(const char* caller, const Linearization& at, const std::vector<Tensor>& upstream,
                               bool retain_graph);
+/// Same for many cotangents, [B, output's shape...] for each output: [B, input's shape...].
+std::vector<Tensor> pull_back_rows(const char* caller, const Linearization& at, const std::vector<Tensor>& upstream);
 /// Same for one output that is a single number, from 1.
 std::vector<Tensor> gradients_of_number(const char* caller, const Linearization& at);
 /// Values and tangents.
@@ -175,6 +177,13 @@ class Pullback {
     return Args::pack(pull_back("vjp", at_, cotangents, true));
   }
 
+  /// The products with B cotangents at once, a row each: [B, y's shape...] to [B, x's shape...].
+  template <std::convertible_to<const Tensor&>... U>
+  auto rows(const U&... cotangents) const {
+    return rows(std::vector<Tensor>{static_cast<const Tensor&>(cotangents)...});
+  }
+  auto rows(const std::vector<Tensor>& cotangents) const { return Args::pack(pull_back_rows("vjp", at_, cotangents)); }
+
  private:
   Linearization at_;
 };
@@ -183,7 +192,8 @@ class Pullback {
 
 /// `auto [y, pullback] = vjp(f, x, w);`: the value of `f`, and the function that takes a cotangent of y's shape (one
 /// for each result of `f`) and gives the product with f's Jacobian, `auto [dx, dw] = pullback(dy);`. The pullback may
-/// be called any number of times; it holds the graph.
+/// be called any number of times; it holds the graph. `pullback.rows(rows_of_dy)` takes many cotangents at once, [B,
+/// y's shape...], and gives [B, x's shape...].
 template <class F, class... X>
 auto vjp(F&& f, const X&... x) {
   using Args = detail::Arguments<X...>;
@@ -226,8 +236,9 @@ std::vector<Tensor> hvp(F&& f, const std::vector<Tensor>& x, const std::vector<T
 }
 
 /// The derivatives of every element of f's result, one tensor, by every element of each argument: [y's shape..., x's
-/// shape...]. By rows (a pass for each element of y) or by columns (for each element of the arguments), whichever are
-/// fewer. Throws ShapeError if the two ranks exceed 8 together.
+/// shape...]. By rows (from each element of y) or by columns (from each element of the arguments), whichever are fewer;
+/// many of them in one pass, through rules that take them together (Rows in tape.h), through others one after the
+/// other. Throws ShapeError if the two ranks exceed 8 together.
 template <class F, class... X>
 auto jacobian(F&& f, const X&... x) {
   using Args = detail::Arguments<X...>;

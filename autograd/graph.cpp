@@ -1,12 +1,14 @@
 #include "autograd/graph.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cctype>
 #include <map>
 #include <mutex>
 #include <set>
 
 #include <fmt/format.h>
+
+#include "autograd/detail/draw_graph.h"
 
 namespace wengert {
 
@@ -61,35 +63,71 @@ std::string graph::to_dot(const Tensor& tensor, const Names& names) {
   return text + "}\n";
 }
 
+namespace {
+
+/// "svg" of "out/net.SVG".
+std::string format_of(const std::string& path) {
+  const std::size_t dot = path.find_last_of("./");
+  if (dot == std::string::npos || path[dot] == '/') return {};
+  std::string format = path.substr(dot + 1);
+  for (char& c : format) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return format;
+}
+
+/// As a word of a command for the user's shell.
+std::string shell_quoted(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace
+
+graph::Saved graph::save(const Tensor& tensor, const std::string& path, const Names& names) {
+  check<GraphError>(tensor.requires_grad(), "graph::save: the tensor of shape {} has no graph", tensor.shape());
+  const std::string format = format_of(path);
+  const bool is_text = format == "dot" || format == "gv";
+  check<Error>(is_text || format == "svg" || format == "png" || format == "pdf",
+               "graph::save: '{}' has no known extension; expected .svg, .png, .pdf or .dot", path);
+  const std::string dot = to_dot(tensor, names);
+  if (is_text) {
+    detail::write_text("graph::save", path, dot);
+    return {false, fmt::format("graph written: {}", path)};
+  }
+  const std::string reason = detail::draw_with_graphviz(dot, path, format);
+  if (reason.empty()) return {true, fmt::format("graph drawn: {}", path)};
+  const std::string text_path = path + ".dot";
+  detail::write_text("graph::save", text_path, dot);
+  return {false, fmt::format("no picture of the graph: {}. The graph is in {}; to draw it: dot -T{} -o {} {}", reason,
+                             text_path, format, shell_quoted(path), shell_quoted(text_path))};
+}
+
 /// Outlives the monitor as long as a node that was recorded under it. Nodes may be freed by any thread.
 struct TapeMonitor::Counts {
-  struct ByText {
-    bool operator()(const char* a, const char* b) const noexcept { return std::strcmp(a, b) < 0; }
-  };
+  using Key = std::pair<std::string, std::string>;  // op and module
   std::mutex mutex;
-  std::map<const char*, Entry, ByText> live;
-
-  void add(const char* op, std::int64_t nodes, std::int64_t bytes) {
-    const std::lock_guard lock(mutex);
-    Entry& entry = live.try_emplace(op, Entry{.op = op}).first->second;
-    entry.nodes += nodes;
-    entry.bytes += bytes;
-  }
+  std::map<Key, Entry> live;
 };
 
-/// A hook that does nothing but go with its node.
-class TapeMonitor::Token final : public detail::Hook {
+/// Counts its node while it has its rules.
+class TapeMonitor::Token final : public detail::Note {
  public:
-  Token(std::shared_ptr<Counts> counts, const char* op, std::int64_t bytes)
-      : Hook(0), counts_(std::move(counts)), op_(op), bytes_(bytes) {
-    counts_->add(op_, 1, bytes_);
+  Token(std::shared_ptr<Counts> counts, const Counts::Key& key, std::int64_t bytes)
+      : counts_(std::move(counts)), bytes_(bytes) {
+    const std::lock_guard lock(counts_->mutex);
+    entry_ = &counts_->live.try_emplace(key, Entry{.op = key.first, .module = key.second}).first->second;
+    ++entry_->nodes;
+    entry_->bytes += bytes_;
   }
-  ~Token() override { counts_->add(op_, -1, -bytes_); }
-  void apply(Tensor&) override {}
+  ~Token() override {
+    const std::lock_guard lock(counts_->mutex);
+    --entry_->nodes;
+    entry_->bytes -= bytes_;
+  }
 
  private:
   std::shared_ptr<Counts> counts_;
-  const char* op_;
+  Entry* entry_;  // entries stay where they are
   std::int64_t bytes_;
 };
 
@@ -99,14 +137,16 @@ TapeMonitor::~TapeMonitor() = default;
 void TapeMonitor::recorded(Node& node, std::span<const Tensor> /*inputs*/, std::span<const Tensor> outputs) {
   std::int64_t bytes = 0;
   for (const Tensor& output : outputs) bytes += output.numel() * static_cast<std::int64_t>(size_of(output.dtype()));
-  node.add_hook(detail::Ref<detail::Hook>::adopt(new Token(counts_, node.name, bytes)));
+  const auto place = detail::place_of(node);
+  const Counts::Key key{node.name, place ? place->text() : std::string()};
+  detail::attach(node, std::make_unique<const Token>(counts_, key, bytes));
 }
 
 std::vector<TapeMonitor::Entry> TapeMonitor::live() const {
   std::vector<Entry> entries;
   {
     const std::lock_guard lock(counts_->mutex);
-    for (const auto& [op, entry] : counts_->live) {
+    for (const auto& [key, entry] : counts_->live) {
       if (entry.nodes > 0) entries.push_back(entry);
     }
   }
@@ -115,8 +155,11 @@ std::vector<TapeMonitor::Entry> TapeMonitor::live() const {
 }
 
 std::string TapeMonitor::report() const {
-  std::string text = fmt::format("{:<32} {:>12} {:>16}\n", "op", "live nodes", "bytes of results");
-  for (const Entry& entry : live()) text += fmt::format("{:<32} {:>12} {:>16}\n", entry.op, entry.nodes, entry.bytes);
+  std::string text = fmt::format("{:<28} {:>10} {:>16}  {}\n", "op", "live nodes", "bytes of results", "module");
+  for (const Entry& entry : live()) {
+    text += fmt::format("{:<28} {:>10} {:>16}  {}\n", entry.op, entry.nodes, entry.bytes,
+                        entry.module.empty() ? "-" : entry.module);
+  }
   return text;
 }
 

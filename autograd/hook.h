@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -51,9 +52,18 @@ class HookOf final : public Hook {
   F formula_;
 };
 
-/// The hooks of one node, in the order of their registration.
+/// What an observer keeps about a node, for as long as the node has its rules.
+struct Note {
+  Note() = default;
+  Note(const Note&) = delete;
+  Note& operator=(const Note&) = delete;
+  virtual ~Note() = default;
+};
+
+/// The hooks of one node, in the order of their registration, and the notes about it.
 struct HookList {
   std::vector<Ref<Hook>> hooks;
+  std::vector<std::unique_ptr<const Note>> notes;
 };
 
 }  // namespace detail

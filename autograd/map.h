@@ -236,6 +236,8 @@ struct MapRule {
   Partial<i, F> slope;
   std::array<Tensor, N> saved;
 
+  static constexpr bool takes_rows = true;
+
   Tensor operator()(const Tensor& g) const {
     return [&]<std::size_t... J>(std::index_sequence<J...>) {
       if constexpr (left == 0) {

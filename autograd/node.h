@@ -87,6 +87,8 @@ class Node {
   /// Drops the rules with all that they captured, and the edges.
   virtual void release() noexcept = 0;
   virtual bool is_leaf() const noexcept { return false; }
+  /// Whether `gradients` takes many gradients at once; see Rows in tape.h.
+  virtual bool takes_rows() const noexcept { return false; }
   virtual std::uint32_t output_count() const noexcept { return 1; }
   virtual const Shape& output_shape(std::uint32_t /*slot*/) const noexcept { return shape; }
   virtual DType output_dtype(std::uint32_t /*slot*/) const noexcept { return dtype; }
@@ -105,7 +107,7 @@ class Node {
   const char* const name;
   const Shape shape;          ///< of output 0
   std::span<Edge> edges;      ///< one per input; set by the constructor of the derived class that stores them
-  HookList* hooks = nullptr;  ///< owned; see hook.h
+  HookList* hooks = nullptr;  ///< owned, with observers' notes; see hook.h
   void add_hook(Ref<Hook> hook);
   void drop_hooks() noexcept;
 

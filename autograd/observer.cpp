@@ -1,6 +1,9 @@
 #include "autograd/observer.h"
 
+#include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 namespace wengert::detail {
 
@@ -13,6 +16,49 @@ Observer::~Observer() {
   if (*link) *link = outer_;
 }
 
+void attach(Node& node, std::unique_ptr<const Note> note) {
+  if (!node.hooks) node.hooks = new HookList;
+  node.hooks->notes.push_back(std::move(note));
+}
+
+std::string Place::text() const { return path.empty() ? type : fmt::format("{} ({})", path, type); }
+
+namespace {
+
+constinit thread_local Scope* innermost = nullptr;
+
+struct Origin final : Note {
+  explicit Origin(std::shared_ptr<const Place> where) : place(std::move(where)) {}
+  std::shared_ptr<const Place> place;
+};
+
+}  // namespace
+
+void Scope::enter() noexcept {
+  entered_ = true;
+  outer_ = std::exchange(innermost, this);
+}
+
+void Scope::leave() noexcept { innermost = outer_; }
+
+const std::shared_ptr<const Place>& Scope::place() {
+  if (!place_) {
+    Place here{{}, type()};
+    if (outer_) {
+      const std::string& around = outer_->place()->path;
+      const std::string name = outer_->name_of(part_);
+      here.path = around.empty() || name.empty() ? around + name : fmt::format("{}.{}", around, name);
+    }
+    place_ = std::make_shared<const Place>(std::move(here));
+  }
+  return place_;
+}
+
+std::shared_ptr<const Place> place_of(const Node& node) {
+  const auto* origin = note_on<Origin>(node);
+  return origin ? origin->place : nullptr;
+}
+
 void notify_recorded(Node& node, std::initializer_list<const Tensor*> inputs, const Tensor& output) {
   std::vector<Tensor> copies;
   for (const Tensor* input : inputs) copies.push_back(*input);
@@ -20,6 +66,7 @@ void notify_recorded(Node& node, std::initializer_list<const Tensor*> inputs, co
 }
 
 void notify_recorded(Node& node, std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
+  if (innermost) attach(node, std::make_unique<Origin>(innermost->place()));
   for (Observer* each = observer; each; each = each->outer()) each->recorded(node, inputs, outputs);
 }
 

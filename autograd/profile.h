@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,9 @@ class Profile : private detail::Observer {
  public:
   Profile();
 
+  /// The calls of one op, or of all ops of one module.
   struct Entry {
-    const char* op;
+    std::string name;
     std::int64_t forward_calls = 0;
     std::int64_t backward_calls = 0;
     double forward_seconds = 0;
@@ -34,8 +36,11 @@ class Profile : private detail::Observer {
 
   /// By op, the most time first.
   std::vector<Entry> entries() const;
+  /// By the module whose `forward` called the op, "features.2 (Conv2d)", that of modules inside apart; "" outside all.
+  std::vector<Entry> modules() const;
+  /// Both as tables.
   std::string table() const;
-  /// Every call, in Chrome's trace event format (JSON). Throws IoError if the file cannot be written.
+  /// Every call, in Chrome's trace event format (JSON), with its module. Throws IoError if the file cannot be written.
   void save_trace(const std::string& path) const;
 
  private:
@@ -46,8 +51,11 @@ class Profile : private detail::Observer {
     double begin;  // seconds since the profile began
     double end;
     std::int64_t bytes;
+    std::shared_ptr<const detail::Place> place;  // or nullptr
   };
 
+  template <class F>
+  std::vector<Entry> entries_by(F name_of) const;
   void recorded(detail::Node& node, std::span<const Tensor> inputs, std::span<const Tensor> outputs) override;
   void before_rules(const detail::Node& node) override;
   void after_rules(const detail::Node& node, std::span<const Tensor> upstream,

@@ -41,14 +41,18 @@ struct Place {
       node.name);
 }
 
+[[noreturn]] void fail_dtype(const Node& node, std::size_t index, const Tensor& gradient) {
+  const Edge& edge = node.edges[index];
+  fail<DTypeError>("{}: the gradient rule for input {} returned {}, the input is {}", node.name, index,
+                   gradient.dtype(), edge.node->output_dtype(edge.slot));
+}
+
 /// `gradient` as the rule for input `index` of `node` gave it, brought to the input's shape.
 Tensor conform(const Node& node, std::size_t index, Tensor gradient) {
   const Edge& edge = node.edges[index];
   const Shape& expected = edge.node->output_shape(edge.slot);
-  if (gradient.dtype() != edge.node->output_dtype(edge.slot)) [[unlikely]] {
-    fail<DTypeError>("{}: the gradient rule for input {} returned {}, the input is {}", node.name, index,
-                     gradient.dtype(), edge.node->output_dtype(edge.slot));
-  }
+  if (gradient.dtype() != edge.node->output_dtype(edge.slot)) [[unlikely]]
+    fail_dtype(node, index, gradient);
   if (gradient.shape() == expected) [[likely]]
     return gradient;
   // Only what the op itself broadcast may be summed back; anything else is a mistake in the rule.
@@ -57,19 +61,43 @@ Tensor conform(const Node& node, std::size_t index, Tensor gradient) {
                    gradient.shape(), expected);
 }
 
-/// The node's hooks on the gradients of its outputs.
-[[gnu::cold]] void run_hooks(const Node& node, std::vector<Tensor>& upstream) {
+/// Same for many gradients: to [rows, input's shape...].
+Tensor conform_rows(const Node& node, std::size_t index, Tensor gradient, std::int64_t rows) {
+  const Edge& edge = node.edges[index];
+  const Shape& one = edge.node->output_shape(edge.slot);
+  const Shape expected = Rows(rows).of(one);
+  if (gradient.dtype() != edge.node->output_dtype(edge.slot)) [[unlikely]]
+    fail_dtype(node, index, gradient);
+  if (gradient.shape() == expected) return gradient;
+  if (gradient.shape() == Rows(rows).of(node.shape) && broadcasts_to(one, node.shape)) {
+    return reshape(sum_to(gradient, Rows(rows).of(one, node.shape.rank())), expected);
+  }
+  fail<ShapeError>("{}: the gradient rule for input {} returned shape {} for {} rows, the input's shape is {}",
+                   node.name, index, gradient.shape(), rows, one);
+}
+
+void run_hook(const Node& node, Hook& hook, Tensor& gradient) {
+  const Tensor given = gradient;
+  hook.apply(gradient);
+  check(gradient.shape() == given.shape(), "register_hook: a hook on '{}' returned shape {}, the gradient has {}",
+        node.name, gradient.shape(), given.shape());
+  check<DTypeError>(gradient.dtype() == given.dtype(), "register_hook: a hook on '{}' returned {}, the gradient is {}",
+                    node.name, gradient.dtype(), given.dtype());
+}
+
+/// The node's hooks on the gradients of its outputs, one after the other if there are many.
+[[gnu::cold]] void run_hooks(const Node& node, std::vector<Tensor>& upstream, std::int64_t rows) {
   const std::vector<Ref<Hook>> hooks = node.hooks->hooks;  // a hook may register others
   for (const Ref<Hook>& hook : hooks) {
     Tensor& gradient = upstream[hook->slot];
     if (!gradient.defined() || hook->is_spent()) continue;
-    const Tensor given = gradient;
-    hook->apply(gradient);
-    check(gradient.shape() == given.shape(), "register_hook: a hook on '{}' returned shape {}, the gradient has {}",
-          node.name, gradient.shape(), given.shape());
-    check<DTypeError>(gradient.dtype() == given.dtype(),
-                      "register_hook: a hook on '{}' returned {}, the gradient is {}", node.name, gradient.dtype(),
-                      given.dtype());
+    if (rows == 0) {
+      run_hook(node, *hook, gradient);
+      continue;
+    }
+    std::vector<Tensor> each;
+    for (std::int64_t row = 0; row < rows; ++row) run_hook(node, *hook, each.emplace_back(gradient[row]));
+    gradient = stack(each);
   }
 }
 
@@ -86,7 +114,8 @@ class Pass {
     }
   };
 
-  explicit Pass(bool retain_graph) : retain_graph_(retain_graph) {}
+  /// `rows`: as in GradientOptions.
+  explicit Pass(bool retain_graph, std::int64_t rows = 0) : retain_graph_(retain_graph), rows_(rows) {}
 
   void seed(const Tensor& output, Tensor gradient) {
     push({Access::node(output), Access::slot(output)}, std::move(gradient));
@@ -108,7 +137,7 @@ class Pass {
     while (!pending_.empty()) {
       const Ref<Node> node = take_upstream();
       if (node->hooks) [[unlikely]]
-        run_hooks(*node, upstream_);
+        run_hooks(*node, upstream_, rows_);
       if (targets_) keep_for_targets(*node);
       if (node->is_leaf()) {
         if (!targets_) add_to_leaf(node, std::move(upstream_[0]));
@@ -187,18 +216,49 @@ class Pass {
     if (!any_needed) return;  // a target with no other behind it; its own graph may be gone
     if (observer) [[unlikely]]
       notify_before_rules(node);
-    node.gradients(upstream_.data(), downstream_.data(), needed_.data());
+    if (rows_ == 0 || node.takes_rows()) [[likely]]
+      node.gradients(upstream_.data(), downstream_.data(), needed_.data());
+    else
+      gradients_one_by_one(node);
     if (observer) [[unlikely]]
       notify_after_rules(node, upstream_, downstream_);
     for (std::size_t i = 0; i < inputs; ++i) {
       Tensor gradient = std::move(downstream_[i]);
-      if (needed_[i] && gradient.defined()) push(node.edges[i], conform(node, i, std::move(gradient)));
+      if (needed_[i] && gradient.defined()) push(node.edges[i], conformed(node, i, std::move(gradient)));
     }
     if (!retain_graph_) {
       node.released = true;
       node.release();
       if (node.hooks) [[unlikely]]
         node.drop_hooks();
+    }
+  }
+
+  Tensor conformed(const Node& node, std::size_t index, Tensor gradient) const {
+    return rows_ == 0 ? conform(node, index, std::move(gradient))
+                      : conform_rows(node, index, std::move(gradient), rows_);
+  }
+
+  /// The rules of a node that takes one gradient at a time.
+  [[gnu::cold]] void gradients_one_by_one(Node& node) {
+    std::vector<std::vector<Tensor>> rows(node.edges.size());
+    std::vector<Tensor> upstream(upstream_.size());
+    for (std::int64_t row = 0; row < rows_; ++row) {
+      for (std::size_t slot = 0; slot < upstream.size(); ++slot) {
+        upstream[slot] = upstream_[slot].defined() ? upstream_[slot][row] : Tensor();
+      }
+      std::vector<Tensor> downstream(rows.size());
+      node.gradients(upstream.data(), downstream.data(), needed_.data());
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        if (!needed_[i]) continue;
+        const Edge& edge = node.edges[i];
+        rows[i].push_back(downstream[i].defined()
+                              ? conform(node, i, std::move(downstream[i]))
+                              : zeros(edge.node->output_shape(edge.slot), edge.node->output_dtype(edge.slot)));
+      }
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (needed_[i]) downstream_[i] = stack(rows[i]);
     }
   }
 
@@ -258,6 +318,7 @@ class Pass {
   };
 
   bool retain_graph_;
+  std::int64_t rows_;
   std::vector<LeafSum> leaf_sums_;
   std::vector<Pending> pending_;  // a heap: the node with the largest id in front
   std::vector<Tensor> upstream_;
@@ -275,8 +336,8 @@ std::vector<Edge> edges_to(std::span<const Tensor> inputs) {
   return edges;
 }
 
-/// The gradient to start from for `output`: `given`, or one for a single number.
-Tensor seed_for(const char* caller, const Tensor& output, const Tensor& given) {
+/// The gradient to start from for `output`: `given`, which may stand for many, or one for a single number.
+Tensor seed_for(const char* caller, const Tensor& output, const Tensor& given, std::int64_t rows = 0) {
   check<Error>(output.defined(), "{}: the tensor is undefined (never given a value)", caller);
   if (!output.requires_grad()) {
     fail<GraphError>(
@@ -291,8 +352,8 @@ Tensor seed_for(const char* caller, const Tensor& output, const Tensor& given) {
                       caller, output.shape());
     return ones(output.shape(), output.dtype());
   }
-  check(given.shape() == output.shape(), "{}: gradient has shape {}, the tensor has {}", caller, given.shape(),
-        output.shape());
+  check(given.shape() == (rows == 0 ? output.shape() : Rows(rows).of(output.shape())),
+        "{}: gradient has shape {}, the tensor has {}", caller, given.shape(), output.shape());
   check<DTypeError>(given.dtype() == output.dtype(), "{}: gradient is {}, the tensor is {}", caller, given.dtype(),
                     output.dtype());
   return given;
@@ -306,6 +367,10 @@ std::uint64_t next_id(std::span<const Edge> edges) noexcept {
     if (edge.node) last_id = std::max(last_id, edge.node->id);
   }
   return ++last_id;
+}
+
+void fail_not_differentiable(const Node& node, std::size_t input) {
+  fail<GraphError>("{}: has no gradient with respect to input {}", node.name, input);
 }
 
 Edge edge_to(const Tensor& input) noexcept { return {Access::node(input), Access::slot(input)}; }
@@ -344,6 +409,13 @@ JointOpBase::JointOpBase(const char* op, std::vector<Edge> inputs, std::span<con
 
 void JointOpBase::release() noexcept {
   for (Edge& edge : edges_) edge = {};
+}
+
+Rows JointOpBase::rows_of(std::span<const Tensor> upstream) const {
+  for (std::size_t slot = 0; slot < upstream.size(); ++slot) {
+    if (upstream[slot].defined()) return Rows(upstream[slot], outputs_[slot].shape.rank());
+  }
+  return {};
 }
 
 std::vector<Tensor> JointOpBase::checked(std::vector<Tensor> gradients) const {
@@ -394,9 +466,11 @@ std::vector<Tensor> detail::gradients_at(const std::vector<Tensor>& outputs, con
     bool before;
   } const mode(options.create_graph);
 
-  Pass pass(options.retain_graph);
+  Pass pass(options.retain_graph, options.rows);
   pass.collect(targets, outputs, options.stop_at_targets);
-  for (std::size_t i = 0; i < outputs.size(); ++i) pass.seed(outputs[i], seed_for("grad", outputs[i], upstream[i]));
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    pass.seed(outputs[i], seed_for("grad", outputs[i], upstream[i], options.rows));
+  }
   pass.run();
 
   std::vector<Tensor> gradients;
@@ -404,8 +478,10 @@ std::vector<Tensor> detail::gradients_at(const std::vector<Tensor>& outputs, con
   for (const Edge& place : places) {
     const Pass::Target& target = *std::lower_bound(targets.begin(), targets.end(), target_at(place));
     const bool is_zero = !target.gradient.defined() && pass.leads_to_target(target.node);
-    gradients.push_back(is_zero ? zeros(place.node->output_shape(place.slot), place.node->output_dtype(place.slot))
-                                : target.gradient);
+    const Shape& shape = place.node->output_shape(place.slot);
+    gradients.push_back(
+        is_zero ? zeros(options.rows == 0 ? shape : Rows(options.rows).of(shape), place.node->output_dtype(place.slot))
+                : target.gradient);
   }
   return gradients;
 }

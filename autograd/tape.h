@@ -62,6 +62,37 @@ decltype(auto) no_grad(F&& f) {
   return std::forward<F>(f)();
 }
 
+/// For gradient rules that take many gradients at once, as Jacobians have them: a rule with a last parameter of this
+/// type may be given g as [B, y's shape...] instead of [y's shape...], to return [B, input's shape...] (or [B, y's
+/// shape...] where the input was broadcast):
+/// \code
+///   wrt(x, [shape = x.shape()](const Tensor& g, Rows rows) { return reshape(g, rows.of(shape)); })
+/// \endcode
+class Rows {
+ public:
+  /// One gradient, without another axis.
+  Rows() = default;
+  explicit Rows(std::int64_t count) noexcept : count_(count) {}
+  /// What g is to an op whose result has `rank` axes.
+  Rows(const Tensor& g, int rank) : count_(g.rank() == rank ? -1 : g.shape()[0]) {}
+
+  bool many() const noexcept { return count_ >= 0; }
+  /// The shape with the axis of the rows in front, if there are many.
+  Shape of(const Shape& shape) const { return many() ? shape.inserted(0, count_) : shape; }
+  /// Same where the shape is to lie at the last of `rank` axes: [B, 1, ..., 1, shape...].
+  Shape of(const Shape& shape, int rank) const {
+    if (!many()) return shape;
+    Shape aligned = shape;
+    while (aligned.rank() < rank) aligned = aligned.inserted(0, 1);
+    return of(aligned);
+  }
+  /// An axis counted from the front, behind that of the rows.
+  int axis(int own) const noexcept { return many() ? own + 1 : own; }
+
+ private:
+  std::int64_t count_ = -1;
+};
+
 namespace detail {
 
 /// The gradient rule for one input of an op.
@@ -78,8 +109,29 @@ struct JointRule {
   F formula;
 };
 
+/// How a formula likes to be called. A generic lambda is asked with tensors first: what it would make of Rows may not
+/// compile.
 template <class F>
-inline constexpr bool takes_output = std::is_invocable_v<F&, const Tensor&, const Tensor&>;
+using TakesGradient =
+    std::disjunction<std::is_invocable<F&, const Tensor&>, std::is_invocable<F&, const Tensor&, const Tensor&>>;
+template <class F>
+inline constexpr bool is_told_of_rows =
+    std::conjunction_v<std::negation<TakesGradient<F>>,
+                       std::disjunction<std::is_invocable<F&, const Tensor&, Rows>,
+                                        std::is_invocable<F&, const Tensor&, const Tensor&, Rows>>>;
+template <class F>
+inline constexpr bool joint_is_told_of_rows =
+    std::is_invocable_v<F&, std::span<const Tensor>, const std::uint8_t*, Rows>;
+/// Or it says by a member that it can take many gradients without being told.
+template <class F>
+inline constexpr bool takes_rows_untold = requires { requires F::takes_rows; };
+template <class F>
+inline constexpr bool takes_output = std::disjunction_v<std::is_invocable<F&, const Tensor&, const Tensor&>,
+                                                        std::is_invocable<F&, const Tensor&, const Tensor&, Rows>>;
+
+/// Stands for the formula that an input has not.
+struct NotDifferentiable {};
+[[noreturn]] void fail_not_differentiable(const Node& node, std::size_t input);
 
 std::uint64_t next_id(std::span<const Edge> edges) noexcept;
 Edge edge_to(const Tensor& input) noexcept;
@@ -104,6 +156,12 @@ class RecordedOp final : public Node {
     for (Edge& edge : edges_) edge = {};
   }
 
+  bool takes_rows() const noexcept override {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return ((is_told_of_rows<F> || takes_rows_untold<F> || !edges_[I].node) && ...);
+    }(std::index_sequence_for<F...>{});
+  }
+
  private:
   RecordedOp(const char* op, const Tensor& output, std::array<Edge, sizeof...(F)>&& inputs, Rule<F>&&... rules)
       : Node(op, next_id(inputs), output.shape(), output.dtype()), edges_(std::move(inputs)) {
@@ -119,8 +177,15 @@ class RecordedOp final : public Node {
   void apply(const Tensor& g, const Tensor& output, Tensor* downstream, const std::uint8_t* needed) {
     if (!needed[I]) return;
     auto& formula = *std::get<I>(rules_);
-    if constexpr (takes_output<std::tuple_element_t<I, std::tuple<F...>>>) {
+    using Formula = std::tuple_element_t<I, std::tuple<F...>>;
+    if constexpr (std::is_same_v<Formula, NotDifferentiable>) {
+      fail_not_differentiable(*this, I);
+    } else if constexpr (takes_output<Formula> && is_told_of_rows<Formula>) {
+      downstream[I] = formula(g, output, Rows(g, shape.rank()));
+    } else if constexpr (takes_output<Formula>) {
       downstream[I] = formula(g, output);
+    } else if constexpr (is_told_of_rows<Formula>) {
+      downstream[I] = formula(g, Rows(g, shape.rank()));
     } else {
       downstream[I] = formula(g);
     }
@@ -147,6 +212,7 @@ class JointOpBase : public Node {
 
  protected:
   std::vector<Tensor> checked(std::vector<Tensor> gradients) const;
+  Rows rows_of(std::span<const Tensor> upstream) const;
 
  private:
   JointOpBase(const char* op, std::vector<Edge> inputs, std::span<const Tensor> outputs);
@@ -166,7 +232,12 @@ class JointOp final : public JointOpBase {
       : JointOpBase(op, rule.inputs, outputs), formula_(std::move(rule.formula)) {}
 
   void gradients(const Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) override {
-    std::vector<Tensor> results = checked((*formula_)(std::span<const Tensor>(upstream, output_count()), needed));
+    const std::span<const Tensor> all(upstream, output_count());
+    std::vector<Tensor> results;
+    if constexpr (joint_is_told_of_rows<F>)
+      results = checked((*formula_)(all, needed, rows_of(all)));
+    else
+      results = checked((*formula_)(all, needed));
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (needed[i]) downstream[i] = std::move(results[i]);
     }
@@ -177,6 +248,8 @@ class JointOp final : public JointOpBase {
     JointOpBase::release();
   }
 
+  bool takes_rows() const noexcept override { return joint_is_told_of_rows<F>; }
+
  private:
   std::optional<F> formula_;
 };
@@ -185,16 +258,21 @@ class JointOp final : public JointOpBase {
 
 /// The gradient rule of one input, for `record`: `formula(g)` or `formula(g, y)` gives the gradient with respect to
 /// `input` from the gradient g of the op's output y. Written with public ops, it can be differentiated again. It may
-/// return the output's shape where the input was broadcast (the engine sums), or an undefined tensor for zero. What it
+/// return the output's shape where the input was broadcast (the engine sums), or an undefined tensor for zero. With a
+/// last parameter of type Rows it takes many gradients at once; else it is called for one after the other. What it
 /// captures is saved for backward: capture inputs and constants, never the op's own output, which comes as `y`.
 template <class F>
 detail::Rule<F> wrt(const Tensor& input, F formula) {
   return {input, std::move(formula)};
 }
 
+/// An input that the op's output has no derivative with respect to, though one might be asked for: asking is then an
+/// error that names the op. (An op whose rules leave an input out takes it for a constant.)
+inline detail::Rule<detail::NotDifferentiable> not_differentiable(const Tensor& input) { return {input, {}}; }
+
 /// One rule for all inputs: `formula(upstream, needed)` gets `std::span<const Tensor>`, a gradient per output
 /// (undefined: zero), and `const std::uint8_t*`, a flag per input, and gives a std::vector<Tensor> with a gradient per
-/// input (undefined where not needed or zero).
+/// input (undefined where not needed or zero). It may have a third parameter of type Rows.
 template <class F>
 detail::JointRule<F> wrt_all(std::span<const Tensor> inputs, F formula) {
   return {inputs, std::move(formula)};

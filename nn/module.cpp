@@ -152,6 +152,15 @@ Tensor Module::operator()(const Tensor& x) const {
   });
 }
 
+std::string Module::path_to(const void* module) const {
+  std::string found;
+  Children find([&](const std::string& path, const Module& child) {
+    if (&child == module && found.empty()) found = path;
+  });
+  walk(find);
+  return found;
+}
+
 void Module::annotate(Error& error) const noexcept {
   // A module knows its children's names but not its own: each puts down the name of the one the error came from.
   if (error.module() == this) return;
@@ -159,12 +168,7 @@ void Module::annotate(Error& error) const noexcept {
     if (error.module() == nullptr) {
       error.prepend_module({}, type_name());
     } else {
-      std::string name;
-      Children find([&](const std::string& path, const Module& child) {
-        if (&child == error.module() && name.empty()) name = path;
-      });
-      walk(find);
-      error.prepend_module(name, {});
+      error.prepend_module(path_to(error.module()), {});
     }
     error.set_module(this);
   } catch (...) {  // NOLINT(bugprone-empty-catch): the error itself matters more than its path

@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include <wengert/autograd/observer.h>
 #include <wengert/autograd/parameter.h>
 #include <wengert/io/state_dict.h>
 
@@ -120,9 +121,11 @@ class Module {
   Module& operator=(const Module&) = default;
   Module& operator=(Module&&) = default;
 
-  /// `f()`, with the module's name on errors. Costs nothing unless one is thrown.
+  /// `f()`, with the module's name on errors, and in what observers (Anomaly, Profile, TapeMonitor) report. Costs
+  /// nothing unless there is one.
   template <class F>
   decltype(auto) annotated(F&& f) const {
+    const Scope scope(*this);
     try {
       return std::forward<F>(f)();
     } catch (Error& error) {
@@ -134,6 +137,19 @@ class Module {
  private:
   friend std::string to_string(const Module& module);
 
+  /// Tells observers that this module is at work.
+  class Scope final : public wengert::detail::Scope {
+   public:
+    explicit Scope(const Module& module) noexcept : wengert::detail::Scope(&module), module_(module) {}
+
+   private:
+    std::string name_of(const void* part) const override { return module_.path_to(part); }
+    std::string type() const override { return module_.type_name(); }
+    const Module& module_;
+  };
+
+  /// The path from here to a module inside; empty if there is no such module.
+  std::string path_to(const void* module) const;
   void annotate(Error& error) const noexcept;
   /// To walk a const module: `visit` takes members by reference so that one function serves readers and writers.
   void walk(Visitor& visitor) const { const_cast<Module*>(this)->visit(visitor); }

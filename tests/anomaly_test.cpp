@@ -36,6 +36,26 @@ TEST(Anomaly, PutsTheModulePathOnForwardErrors) {
   expect_error<Error>([] { Log()(full({}, -1).requires_grad(true)); }, "Log: anomaly: forward of 'log' gave nan");
 }
 
+/// sqrt, whose gradient is infinite at 0.
+struct Root : nn::Module {
+  Tensor forward(const Tensor& x) const override { return sqrt(x); }
+};
+
+struct Net : nn::Module {
+  nn::Sequential features{nn::Tanh(), Root()};
+  Tensor forward(const Tensor& x) const override { return sum(features(x)); }
+  void visit(nn::Visitor& v) override { v("features", features); }
+};
+
+TEST(Anomaly, PutsTheModulePathOnBackwardErrors) {
+  const Net net;
+  const Tensor x = zeros({2}, float64).requires_grad(true);
+  const Anomaly guard;
+  const Tensor y = net(x);
+  expect_error<Error>([&] { y.backward(); },
+                      "features.1 (Root): anomaly: backward of 'sqrt' gave infinity in 2 of 2 elements, first at [0]");
+}
+
 TEST(Anomaly, IsSilentOtherwiseAndOffWhenItEnds) {
   const Tensor x = full({}, 0, float64).requires_grad(true);
   {

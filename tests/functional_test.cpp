@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <wengert/autograd.h>
+#include <wengert/autograd/anomaly.h>
 #include <wengert/autograd/elementwise.h>
+#include <wengert/autograd/profile.h>
 
 #include "tests/expect.h"
 
@@ -236,6 +238,109 @@ TEST(Jacobian, CanBeDifferentiated) {
   expect_near(grad(f)(x), 8 * x);
 }
 
+/// How often the rules of `op` ran.
+std::int64_t backward_calls(const Profile& profile, const std::string& op) {
+  for (const Profile::Entry& entry : profile.entries()) {
+    if (entry.name == op) return entry.backward_calls;
+  }
+  return 0;
+}
+
+TEST(Jacobian, TakesManyRowsInOnePass) {
+  const Tensor w1 = random({16, 16}, 1);
+  const Tensor w2 = random({8, 16}, 2);
+  const auto net = [&](const Tensor& x) { return linear(tanh(linear(x, w1)), w2); };
+  const Tensor x = random({16}, 3);
+  Profile profile;
+  const Tensor j = jacobian(net, x);
+  EXPECT_EQ(backward_calls(profile, "tanh"), 1);
+  const Tensor slopes = 1 - square(tanh(linear(x, w1)));
+  expect_near(j, matmul(w2, reshape(slopes, {16, 1}) * w1));
+}
+
+TEST(Jacobian, GoesThroughRulesThatTakeOneGradientAtATime) {
+  int calls = 0;
+  const auto doubled = [&](const Tensor& x) {
+    return record("doubled", x.detach() * 2, wrt(x, [&calls](const Tensor& g) {
+                    ++calls;
+                    return g * 2;
+                  }));
+  };
+  const Tensor x = random({2, 3}, 1);
+  const auto f = [&](const Tensor& t) { return reshape(exp(doubled(sin(t))), {6}); };
+  const Tensor slopes = reshape(2 * exp(2 * sin(x)) * cos(x), {6});
+  expect_near(reshape(jacobian(f, x), {6, 6}), eye(6, 6, float64) * slopes);
+  EXPECT_EQ(calls, 6);
+}
+
+TEST(Jacobian, CallsHooksForEachRow) {
+  std::vector<double> seen;
+  const auto f = [&](const Tensor& x) {
+    const Tensor y = x * 2;
+    y.register_hook([&](const Tensor& g) {
+      EXPECT_EQ(g.shape(), Shape{3});
+      seen.push_back(sum(g * from_data({1, 2, 3}, float64)).item());
+      return g * 10;
+    });
+    return y * 1;
+  };
+  expect_near(jacobian(f, random({3}, 1)), eye(3, 3, float64) * 20);
+  EXPECT_EQ(seen, (std::vector<double>{1, 2, 3}));
+}
+
+TEST(Jacobian, IsTheSameThroughTensorsOfTheMostAxes) {
+  const auto f = [](const Tensor& x) { return reshape(exp(reshape(x, {1, 1, 1, 1, 1, 1, 1, 3})), {3}); };
+  const Tensor x = random({3}, 1);
+  expect_near(jacobian(f, x), eye(3, 3, float64) * exp(x));
+  const auto total = [](const Tensor& t) { return sum(t * t); };
+  const Tensor wide = random({1, 1, 1, 1, 1, 1, 1, 2}, 2);
+  expect_near(jacobian(total, wide), wide * 2);
+}
+
+TEST(Jacobian, OfWhatDoesNotFitOnePassIsPutTogether) {
+  const Tensor w = random({150, 4000}, 1);
+  expect_near(jacobian([&](const Tensor& x) { return linear(x, w); }, random({4000}, 2)), w);
+  const auto column = [&](const Tensor& x) { return linear(x, transpose(w)); };
+  expect_near(jacobian(column, random({150}, 3)), transpose(w));
+}
+
+TEST(Jacobian, WorksUnderAnomaly) {
+  const Anomaly guard;
+  const auto f = [](const Tensor& x) { return sqrt(x); };
+  EXPECT_EQ(jacobian(f, from_data({1, 4}, float64)).shape(), (Shape{2, 2}));
+  expect_error<Error>([&] { jacobian(f, from_data({1, 0}, float64)); }, "anomaly: backward of 'sqrt' gave");
+}
+
+TEST(Vjp, PullsBackManyRowsAtOnce) {
+  const auto f = [](const Tensor& x, const Tensor& w) { return std::vector<Tensor>{x * w, sum(w)}; };
+  const Tensor x = random({2, 3}, 1);
+  const Tensor w = random({3}, 2);
+  const auto [y, pullback] = vjp(f, x, w);
+  const Tensor products = random({4, 2, 3}, 3);
+  const Tensor sums = random({4}, 4);
+  const auto [dx, dw] = pullback.rows(products, sums);
+  expect_near(dx, products * w);
+  expect_near(dw, sum(products * x, {1}) + reshape(sums, {4, 1}));
+  expect_near(pullback.rows(Tensor(), sums)[1], broadcast_to(reshape(sums, {4, 1}), {4, 3}));
+  EXPECT_EQ(pullback.rows(zeros({0, 2, 3}, float64), Tensor())[0].shape(), (Shape{0, 2, 3}));
+  expect_error<ShapeError>([&, &p = pullback] { p.rows(products, random({5}, 1)); },
+                           "vjp: cotangents 1 have shape [5], expected [4, ...] in front of []");
+  expect_error<ShapeError>([&, &p = pullback] { p.rows(x, Tensor()); },
+                           "vjp: cotangents 0 have shape [2, 3], expected");
+  expect_error<Error>([&, &p = pullback] { p.rows(Tensor(), Tensor()); }, "vjp: all cotangents are undefined");
+  expect_error<DTypeError>([&, &p = pullback] { p.rows(products.to(float32), Tensor()); },
+                           "vjp: cotangents 0 are float32, expected float64");
+}
+
+TEST(Hessian, OfATwoLayerNetIsTheHessianVectorProducts) {
+  const Tensor w1 = random({6, 4}, 1);
+  const Tensor w2 = random({1, 6}, 2);
+  const auto f = [&](const Tensor& x) { return mse_loss(linear(tanh(linear(x, w1)), w2), ones({1}, float64)); };
+  const Tensor x = random({4}, 3);
+  const Tensor h = hessian(f, x);
+  for (std::int64_t i = 0; i < 4; ++i) expect_near(h[i], hvp(f, x, eye(4, 4, float64)[i]));
+}
+
 TEST(PerSampleGrad, GivesTheGradientOfEachSample) {
   const Tensor w = random({2, 3}, 1).requires_grad(true);
   const Tensor x = random({4, 3}, 2);
@@ -287,6 +392,17 @@ TEST(Checkpoint, DrawsTheSameRandomNumbersAgain) {
   sum(y).backward();
   EXPECT_EQ(values_of(x.grad()), values_of(y));
   EXPECT_EQ(default_generator().state(), after) << "the backward pass must not disturb the stream";
+}
+
+TEST(Checkpoint, DrawsTheSameRandomNumbersAgainUnderDoubleBackward) {
+  const Tensor x = random({1000}, 1).requires_grad(true);
+  const auto f = [](const Tensor& t) { return square(dropout(sin(t), 0.5)); };
+  const auto second_order = [&](bool checkpointed) {
+    manual_seed(7);
+    const Tensor y = sum(checkpointed ? checkpoint(f, x) : f(x));
+    return grad(sum(square(grad(y, x, {.create_graph = true}))), x);
+  };
+  expect_near(second_order(true), second_order(false));
 }
 
 TEST(Checkpoint, WorksAtEveryOrder) {

@@ -104,5 +104,28 @@ TEST(Hook, OnAResultGoesWithTheGraph) {
   EXPECT_EQ(token.use_count(), 2) << "a leaf keeps its hooks";
 }
 
+TEST(Note, GoesWithTheNodeOrWithItsRules) {
+  struct Token : detail::Note {
+    explicit Token(std::shared_ptr<int> shared) : kept(std::move(shared)) {}
+    std::shared_ptr<int> kept;
+  };
+  const auto token = std::make_shared<int>(0);
+  const Tensor x = leaf(2);
+  const auto noted = [&] {
+    Tensor y = x * x;
+    detail::attach(*detail::Access::node(y), std::make_unique<Token>(token));
+    return y;
+  };
+  Tensor y = noted();
+  EXPECT_EQ(detail::note_on<Token>(*detail::Access::node(y))->kept, token);
+  EXPECT_EQ(token.use_count(), 2);
+  y.backward();
+  EXPECT_EQ(token.use_count(), 1);
+  y = noted();
+  EXPECT_EQ(token.use_count(), 2);
+  y = Tensor();
+  EXPECT_EQ(token.use_count(), 1);
+}
+
 }  // namespace
 }  // namespace wengert

@@ -197,6 +197,13 @@ TEST_P(EveryOpWithAGradient, HasTheTangentThatDifferencesAndTheTransposedProduct
   });
 }
 
+TEST_P(EveryOpWithAGradient, HasTheSameJacobianFromManyRowsAtOnceAsFromOneAfterTheOther) {
+  for_rows(GetParam(), has_gradient, [](const OpCase& op_case) {
+    const Tensor output = op_case.apply(make_inputs(op_case, float64));
+    EXPECT_EQ(rows_difference(op_case, output.numel(), RowKind::unit), "");
+  });
+}
+
 TEST_P(EveryOpWithAGradient, RecordsNothingWhereNoGradientIsNeeded) {
   for_rows(GetParam(), has_gradient, [](const OpCase& op_case) {
     EXPECT_FALSE(op_case.apply(make_inputs(op_case, float64)).requires_grad());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,5 +29,12 @@ Tensor upstream_for(const Tensor& output);
 std::vector<Tensor> differentiable(const Inputs& inputs);
 /// Their gradients from `upstream_for(output)`; the graph stays.
 std::vector<Tensor> gradients_of(const Tensor& output, const Inputs& inputs, bool create_graph = false);
+
+/// `count` upstream gradients for `output`, [count, its shape...]: the first rows of a unit matrix, or random numbers.
+enum class RowKind : std::uint8_t { unit, random };
+Tensor rows_for(const Tensor& output, std::int64_t count, RowKind kind);
+/// What is wrong with the gradients from `count` upstream gradients, at once, measured by those one by one: fused,
+/// and recorded with the second order that follows from them.
+std::string rows_difference(const OpCase& op_case, std::int64_t count, RowKind kind);
 
 }  // namespace wengert::test

@@ -13,6 +13,9 @@ struct GradientOptions {
   /// What arrives at a target goes no further: the gradient with respect to a target takes the other targets for
   /// constants, though it be an ancestor of theirs.
   bool stop_at_targets = false;
+  /// Not 0: every upstream gradient stands for so many, along one more axis in front, and so does every result. Hooks
+  /// and rules that take no Rows are called for one after the other.
+  std::int64_t rows = 0;
 };
 
 /// `grad` with respect to places on the tape. `upstream[i]` is undefined for an output that is a single number and

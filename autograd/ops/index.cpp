@@ -87,8 +87,9 @@ namespace {
 Tensor index_add(const Tensor& g, const Shape& shape, int axis, const Tensor& index) {
   Tensor y = zeros(shape, g.dtype());
   kernels::index_add(g, axis, index, y);
-  return record("index_select_gradient", std::move(y),
-                wrt(g, [axis, index](const Tensor& upstream) { return index_select(upstream, axis, index); }));
+  return record("index_select_gradient", std::move(y), wrt(g, [axis, index](const Tensor& upstream, Rows rows) {
+                  return index_select(upstream, rows.axis(axis), index);
+                }));
 }
 
 }  // namespace
@@ -101,8 +102,9 @@ Tensor index_select(const Tensor& x, int axis, const Tensor& index) {
   check_index("index_select", index, x.shape()[axis], axis);
   Tensor y = Access::allocate(x.shape().with(axis, index.numel()), x.dtype());
   kernels::index_select(x, axis, index, y);
-  return record("index_select", std::move(y),
-                wrt(x, [shape = x.shape(), axis, index](const Tensor& g) { return index_add(g, shape, axis, index); }));
+  return record("index_select", std::move(y), wrt(x, [shape = x.shape(), axis, index](const Tensor& g, Rows rows) {
+                  return index_add(g, rows.of(shape), rows.axis(axis), index);
+                }));
 }
 
 Tensor scatter(const Tensor& x, int axis, const Tensor& index, const Tensor& source) {

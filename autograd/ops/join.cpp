@@ -32,13 +32,14 @@ void join(const std::vector<Tensor>& tensors, std::int64_t outer, const Tensor& 
   }
 }
 
-/// Records the joined tensor; `part(g, i)` is the piece of the gradient that belongs to input i.
+/// Records the joined tensor; `part(g, i, rows)` is the piece of the gradient that belongs to input i.
 template <class F>
 Tensor record_join(const char* op, const std::vector<Tensor>& tensors, Tensor result, F part) {
-  auto rule = [part = std::move(part), count = tensors.size()](std::span<const Tensor> g, const std::uint8_t* needed) {
+  auto rule = [part = std::move(part), count = tensors.size()](std::span<const Tensor> g, const std::uint8_t* needed,
+                                                               Rows rows) {
     std::vector<Tensor> gradients(count);
     for (std::size_t i = 0; i < count; ++i) {
-      if (needed[i]) gradients[i] = part(g[0], i);
+      if (needed[i]) gradients[i] = part(g[0], i, rows);
     }
     return gradients;
   };
@@ -62,9 +63,10 @@ Tensor cat(const std::vector<Tensor>& tensors, int axis) {
   }
   Tensor result = Access::allocate(first.with(axis, size), tensors[0].dtype());
   join(tensors, first.numel(0, axis), result);
-  return record_join("cat", tensors, std::move(result), [axis, ends = std::move(ends)](const Tensor& g, std::size_t i) {
-    return slice(g, axis, i == 0 ? 0 : ends[i - 1], ends[i]);
-  });
+  return record_join("cat", tensors, std::move(result),
+                     [axis, ends = std::move(ends)](const Tensor& g, std::size_t i, Rows rows) {
+                       return slice(g, rows.axis(axis), i == 0 ? 0 : ends[i - 1], ends[i]);
+                     });
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, int axis) {
@@ -78,8 +80,9 @@ Tensor stack(const std::vector<Tensor>& tensors, int axis) {
   }
   Tensor result = Access::allocate(first.inserted(axis, static_cast<std::int64_t>(tensors.size())), tensors[0].dtype());
   join(tensors, first.numel(0, axis), result);
-  return record_join("stack", tensors, std::move(result),
-                     [axis](const Tensor& g, std::size_t i) { return select(g, axis, static_cast<std::int64_t>(i)); });
+  return record_join("stack", tensors, std::move(result), [axis](const Tensor& g, std::size_t i, Rows rows) {
+    return select(g, rows.axis(axis), static_cast<std::int64_t>(i));
+  });
 }
 
 }  // namespace wengert

@@ -49,14 +49,19 @@ Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_linear(x, weight, bias);
   if (x.rank() == 1) return reshape(linear(reshape(x, {1, x.dim(0)}), weight, bias), {weight.dim(0)});
-  return record(
-      "linear", affine(x, weight, bias),
-      wrt(x,
-          [weight](const Tensor& g) {
-            return detail::product("linear", g, Trans::no, weight, Trans::no, detail::leading_axes(g));
-          }),
-      wrt(weight, [x](const Tensor& g) { return detail::product("linear", g, Trans::yes, x, Trans::no, {}); }),
-      wrt(bias, [](const Tensor& g) { return g; }));
+  return record("linear", affine(x, weight, bias),
+                wrt(x,
+                    [weight](const Tensor& g, Rows /*rows*/) {
+                      return detail::product("linear", g, Trans::no, weight, Trans::no, detail::leading_axes(g));
+                    }),
+                wrt(weight,
+                    [x](const Tensor& g, Rows rows) {
+                      // Summed over the leading axes of x, with which those of g align; not over that of the rows.
+                      const Tensor product =
+                          detail::product("linear", g, Trans::yes, x, Trans::no, rows.of({}, x.rank() - 2));
+                      return rows.many() ? reshape(product, rows.of({product.dim(-2), product.dim(-1)})) : product;
+                    }),
+                wrt(bias, [](const Tensor& g, Rows /*rows*/) { return g; }));
 }
 
 }  // namespace wengert

@@ -74,12 +74,13 @@ Tensor mean_of(Value value, const Tensor& input, const Tensor& target) {
 /// ops when it is to be differentiated again.
 template <class F>
 auto mean_rule(F formula, const Tensor& input, const Tensor& target) {
-  return [formula, input, target](const Tensor& g) mutable {
-    const Tensor share = g / static_cast<double>(input.numel());
+  return [formula, input, target](const Tensor& g, Rows rows) mutable {
+    const Tensor factor = rows.many() ? reshape(g, rows.of({}, input.rank())) : g;
+    const Tensor share = factor / static_cast<double>(input.numel());
     if (grad_enabled() && (g.requires_grad() || input.requires_grad() || target.requires_grad())) {
       return formula(share, input, target);
     }
-    return detail::fused<Types::floating, true>(formula, input.shape(), input.dtype(),
+    return detail::fused<Types::floating, true>(formula, rows.of(input.shape()), input.dtype(),
                                                 std::array{&share, &input, &target});
   };
 }
@@ -253,13 +254,14 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target) {
   check_cross_entropy(logits, target);
   return record(cross_entropy_name, cross_entropy_value(logits, target),
                 wrt(logits,
-                    [logits, target](const Tensor& g) {
+                    [logits, target](const Tensor& g, Rows rows) {
                       const bool again = g.requires_grad() || logits.requires_grad() || target.requires_grad();
-                      return grad_enabled() && again ? recorded_cross_entropy_gradient(g, logits, target)
-                                                     : cross_entropy_gradient(g, logits, target);
+                      return rows.many() || (grad_enabled() && again)
+                                 ? recorded_cross_entropy_gradient(reshape(g, rows.of({}, 2)), logits, target)
+                                 : cross_entropy_gradient(g, logits, target);
                     }),
-                wrt(target, [logits](const Tensor& g) {
-                  return g * (log_softmax(logits) / -static_cast<double>(logits.dim(0)));
+                wrt(target, [logits](const Tensor& g, Rows rows) {
+                  return reshape(g, rows.of({}, 2)) * (log_softmax(logits) / -static_cast<double>(logits.dim(0)));
                 }));
 }
 

@@ -132,6 +132,16 @@ void multiply(const Tensor& a, Trans trans_a, const Tensor& b, Trans trans_b, co
   });
 }
 
+/// One factor's gradient, `times(axes)`: a product with the leading axes of the factor, `own`. For many gradients g
+/// these follow the axis of the rows, aligned with those of g at the last one.
+template <class F>
+Tensor factor_gradient(const Tensor& g, Rows rows, const Shape& own, F times) {
+  if (!rows.many()) return times(own);
+  const Tensor result = times(rows.of(own, g.rank() - 3));
+  const Shape matrices = own.inserted(own.rank(), result.dim(-2)).inserted(own.rank() + 1, result.dim(-1));
+  return reshape(result, rows.of(matrices));
+}
+
 }  // namespace
 
 Tensor product(const char* name, const Tensor& a, Trans trans_a, const Tensor& b, Trans trans_b, const Shape& batch) {
@@ -142,13 +152,17 @@ Tensor product(const char* name, const Tensor& a, Trans trans_a, const Tensor& b
   if (!grad_enabled() || !(a.requires_grad() || b.requires_grad())) return c;
   return record(name, std::move(c),
                 wrt(a,
-                    [=, a_batch = leading_axes(a)](const Tensor& g) {
-                      return trans_a == Trans::no ? product(name, g, Trans::no, b, !trans_b, a_batch)
-                                                  : product(name, b, trans_b, g, Trans::yes, a_batch);
+                    [=, a_batch = leading_axes(a)](const Tensor& g, Rows rows) {
+                      return factor_gradient(g, rows, a_batch, [&](const Shape& axes) {
+                        return trans_a == Trans::no ? product(name, g, Trans::no, b, !trans_b, axes)
+                                                    : product(name, b, trans_b, g, Trans::yes, axes);
+                      });
                     }),
-                wrt(b, [=, b_batch = leading_axes(b)](const Tensor& g) {
-                  return trans_b == Trans::no ? product(name, a, !trans_a, g, Trans::no, b_batch)
-                                              : product(name, g, Trans::yes, a, trans_a, b_batch);
+                wrt(b, [=, b_batch = leading_axes(b)](const Tensor& g, Rows rows) {
+                  return factor_gradient(g, rows, b_batch, [&](const Shape& axes) {
+                    return trans_b == Trans::no ? product(name, a, !trans_a, g, Trans::no, axes)
+                                                : product(name, g, Trans::yes, a, trans_a, axes);
+                  });
                 }));
 }
 

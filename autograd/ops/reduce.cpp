@@ -17,9 +17,10 @@ using kernels::Reduction;
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) {
   const ReductionPlan plan = plan_reduction("sum", x, axes, keepdims, Types::all);
-  return record(
-      "sum", reduced(Reduction::sum, x, plan.axes, plan.result),
-      wrt(x, [kept = plan.kept, shape = x.shape()](const Tensor& g) { return broadcast_to(reshape(g, kept), shape); }));
+  return record("sum", reduced(Reduction::sum, x, plan.axes, plan.result),
+                wrt(x, [kept = plan.kept, shape = x.shape()](const Tensor& g, Rows rows) {
+                  return broadcast_to(reshape(g, rows.of(kept)), rows.of(shape));
+                }));
 }
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
@@ -33,8 +34,8 @@ Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
       for (std::int64_t i = 0; i < y.numel(); ++i) values[i] /= static_cast<T>(count);
     });
   }
-  return record("mean", std::move(y), wrt(x, [kept = plan.kept, shape = x.shape(), count](const Tensor& g) {
-                  return broadcast_to(reshape(g / count, kept), shape);
+  return record("mean", std::move(y), wrt(x, [kept = plan.kept, shape = x.shape(), count](const Tensor& g, Rows rows) {
+                  return broadcast_to(reshape(g / count, rows.of(kept)), rows.of(shape));
                 }));
 }
 
@@ -48,12 +49,13 @@ Tensor attains(const Tensor& x, const Tensor& y) {
 Tensor extreme(const char* name, Reduction kind, const Tensor& x, const Axes& axes, bool keepdims) {
   const ReductionPlan plan = plan_reduction(name, x, axes, keepdims, Types::all);
   check(plan.count > 0, "{}: there is no element to choose from in a tensor of shape {}", name, x.shape());
-  return record(name, reduced(kind, x, plan.axes, plan.result),
-                wrt(x, [x = x.detach(), kept = plan.kept, set = plan.axes](const Tensor& g, const Tensor& y) {
-                  const Tensor mask = attains(x, y.detach().reshape(kept));
-                  const Tensor ties = reduced(Reduction::sum, mask, set, kept);
-                  return reshape(g, kept) / ties * mask;
-                }));
+  return record(
+      name, reduced(kind, x, plan.axes, plan.result),
+      wrt(x, [x = x.detach(), kept = plan.kept, set = plan.axes](const Tensor& g, const Tensor& y, Rows rows) {
+        const Tensor mask = attains(x, y.detach().reshape(kept));
+        const Tensor ties = reduced(Reduction::sum, mask, set, kept);
+        return reshape(g, rows.of(kept)) / ties * mask;
+      }));
 }
 
 }  // namespace
@@ -97,10 +99,10 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdims) {
                        [shift](auto s, auto m) { return log(s) + shift(m); });
   });
   return record("logsumexp", value.reshape(plan.result),
-                wrt(x, [x, kept = plan.kept](const Tensor& g, const Tensor& y) {
+                wrt(x, [x, kept = plan.kept](const Tensor& g, const Tensor& y, Rows rows) {
                   // exp(x) is 0 in a group whose sum is 0, and so is its share of the gradient.
                   const Tensor total = reshape(where(y == -infinity, 0, y), kept);
-                  return reshape(g, kept) * exp(x - total);
+                  return reshape(g, rows.of(kept)) * exp(x - total);
                 }));
 }
 
@@ -114,8 +116,10 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   for (int axis = 0; axis < shape.rank(); ++axis) {
     if (shape[axis] != x.shape()[axis + added]) axes |= AxisSet{1} << (axis + added);
   }
-  return record("sum_to", reduced(Reduction::sum, x, axes, shape),
-                wrt(x, [to = x.shape()](const Tensor& g) { return broadcast_to(g, to); }));
+  return record("sum_to", reduced(Reduction::sum, x, axes, shape), wrt(x, [to = x.shape()](const Tensor& g, Rows rows) {
+                  if (!rows.many()) return broadcast_to(g, to);
+                  return broadcast_to(reshape(g, rows.of(g.shape().removed(0), to.rank())), rows.of(to));
+                }));
 }
 
 namespace detail {

@@ -23,7 +23,9 @@ Tensor view(const Tensor& x, const Shape& shape, std::int64_t offset = 0) {
 /// x as `shape`, of as many elements, recorded under the name of the op that asked for it.
 Tensor reshape_as(const char* op, const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  return record(op, view(x, shape), wrt(x, [from = x.shape()](const Tensor& g) { return reshape(g, from); }));
+  return record(op, view(x, shape), wrt(x, [from = x.shape()](const Tensor& g, Rows rows) {
+                  return rows.many() ? reshape(g, rows.of(from)) : reshape(g, from);
+                }));
 }
 
 /// A sequence of axes as text.
@@ -118,8 +120,12 @@ Tensor permute(const Tensor& x, const std::vector<int>& order) {
     result = Access::allocate(shape, x.dtype());
     kernels::permute(x, source, result);
   }
-  return record("permute", std::move(result),
-                wrt(x, [inverse = std::move(inverse)](const Tensor& g) { return permute(g, inverse); }));
+  return record("permute", std::move(result), wrt(x, [inverse = std::move(inverse)](const Tensor& g, Rows rows) {
+                  if (!rows.many()) return permute(g, inverse);
+                  std::vector<int> axes{0};
+                  for (const int axis : inverse) axes.push_back(rows.axis(axis));
+                  return permute(g, axes);
+                }));
 }
 
 Tensor transpose(const Tensor& x, int axis0, int axis1) {
@@ -140,7 +146,7 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   Tensor result = x.numel() == shape.numel() ? view(x, shape)
                                              : detail::fused<Types::all, true>(same, shape, x.dtype(), std::array{&x});
   return record("broadcast_to", std::move(result),
-                wrt(x, [from = x.shape()](const Tensor& g) { return sum_to(g, from); }));
+                wrt(x, [](const Tensor& g, Rows /*rows*/) { return g; }));  // the tape sums it
 }
 
 namespace {
@@ -151,6 +157,8 @@ struct Range {
   std::int64_t begin;
   std::int64_t count;
   std::int64_t step;
+
+  Range behind(Rows rows) const { return {rows.axis(axis), begin, count, step}; }
 };
 
 /// Copies the positions of `range` out of `from`, of shape `whole`, or back into it.
@@ -198,13 +206,15 @@ Tensor slice_range(const Tensor& x, const Range& range);
 Tensor place_range(const Tensor& g, const Shape& whole, const Range& range) {
   Tensor result = zeros(whole, g.dtype());
   copy_range<Direction::in>(g, result, whole, range);
-  return record("slice_gradient", std::move(result),
-                wrt(g, [range](const Tensor& upstream) { return slice_range(upstream, range); }));
+  return record("slice_gradient", std::move(result), wrt(g, [range](const Tensor& upstream, Rows rows) {
+                  return slice_range(upstream, range.behind(rows));
+                }));
 }
 
 Tensor slice_range(const Tensor& x, const Range& range) {
-  return record("slice", take_range(x, range),
-                wrt(x, [range, whole = x.shape()](const Tensor& g) { return place_range(g, whole, range); }));
+  return record("slice", take_range(x, range), wrt(x, [range, whole = x.shape()](const Tensor& g, Rows rows) {
+                  return place_range(g, rows.of(whole), range.behind(rows));
+                }));
 }
 
 /// A bound counted from the front and moved to [first, last].
@@ -237,8 +247,9 @@ Tensor select(const Tensor& x, int axis, std::int64_t index) {
         index, axis, size, x.shape());
   const Range range{axis, index < 0 ? index + size : index, 1, 1};
   return record("select", view(take_range(x, range), x.shape().removed(axis)),
-                wrt(x, [range, whole = x.shape()](const Tensor& g) {
-                  return place_range(reshape(g, whole.with(range.axis, 1)), whole, range);
+                wrt(x, [range, whole = x.shape()](const Tensor& g, Rows rows) {
+                  return place_range(reshape(g, rows.of(whole.with(range.axis, 1))), rows.of(whole),
+                                     range.behind(rows));
                 }));
 }
 
@@ -269,11 +280,11 @@ Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::
     copy_range<Direction::in>(result, padded, padded.shape(), {axis, above, size, 1});
     result = padded;
   }
-  return record("pad", std::move(result), wrt(x, [before, shape = x.shape()](const Tensor& g) {
+  return record("pad", std::move(result), wrt(x, [before, shape = x.shape()](const Tensor& g, Rows rows) {
                   Tensor inside = g;
                   for (int axis = 0; axis < shape.rank(); ++axis) {
                     const std::int64_t begin = before[static_cast<std::size_t>(axis)];
-                    inside = slice(inside, axis, begin, begin + shape[axis]);
+                    inside = slice(inside, rows.axis(axis), begin, begin + shape[axis]);
                   }
                   return inside;
                 }));
@@ -313,7 +324,8 @@ Tensor Tensor::to(DType target) const {
              [&]<class To>() { convert(Access::data<From>(*this), Access::mutable_data<To>(result), numel()); });
   });
   if (!is_floating(target)) return result;
-  return record("to", std::move(result), wrt(*this, [from = dtype()](const Tensor& g) { return g.to(from); }));
+  return record("to", std::move(result),
+                wrt(*this, [from = dtype()](const Tensor& g, Rows /*rows*/) { return g.to(from); }));
 }
 
 }  // namespace wengert

@@ -39,6 +39,11 @@ Tensor along_axis(const char* op, const Tensor& x, int axis, F f) {
   return axis == last ? f(x) : transpose(f(transpose(x, axis, last)), axis, last);
 }
 
+/// Whether a gradient is made of ops: to be differentiated again, or many at once.
+bool is_composed(const Tensor& g, const Tensor& y, Rows rows) {
+  return rows.many() || (grad_enabled() && (g.requires_grad() || y.requires_grad()));
+}
+
 Tensor softmax_of_rows(const Tensor& x) {
   Tensor value = by_rows(
       []<class T>(const T* in, T* out, std::int64_t n) {
@@ -47,10 +52,8 @@ Tensor softmax_of_rows(const Tensor& x) {
             n, [&](auto lanes, std::int64_t i) { lanes.store(lanes.load(out + i, 0) * scale, out + i); });
       },
       x);
-  return record("softmax", std::move(value), wrt(x, [](const Tensor& g, const Tensor& y) {
-                  if (grad_enabled() && (g.requires_grad() || y.requires_grad())) {
-                    return y * (g - sum(g * y, {-1}, true));
-                  }
+  return record("softmax", std::move(value), wrt(x, [](const Tensor& g, const Tensor& y, Rows rows) {
+                  if (is_composed(g, y, rows)) return y * (g - sum(g * y, {-1}, true));
                   return by_rows(
                       []<class T>(const T* gradient, const T* in, T* out, std::int64_t n) {
                         kernels::row_softmax_gradient(gradient, in, n, T(1), out);
@@ -68,10 +71,8 @@ Tensor log_softmax_of_rows(const Tensor& x) {
             n, [&](auto lanes, std::int64_t i) { lanes.store((lanes.load(in + i, 0) - largest) - log_sum, out + i); });
       },
       x);
-  return record("log_softmax", std::move(value), wrt(x, [](const Tensor& g, const Tensor& y) {
-                  if (grad_enabled() && (g.requires_grad() || y.requires_grad())) {
-                    return g - exp(y) * sum(g, {-1}, true);
-                  }
+  return record("log_softmax", std::move(value), wrt(x, [](const Tensor& g, const Tensor& y, Rows rows) {
+                  if (is_composed(g, y, rows)) return g - exp(y) * sum(g, {-1}, true);
                   return by_rows(
                       []<class T>(const T* gradient, const T* in, T* out, std::int64_t n) {
                         Pack<T> gradients = 0;
