@@ -1,6 +1,6 @@
 # The front door. Each target does all that it needs, from a machine with only git, make and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench asan tsan tsan-threads format lint clean
+.PHONY: help setup build demo test bench docs asan tsan tsan-threads format lint clean
 
 clang_format = $(or $(shell command -v clang-format-16),clang-format)
 
@@ -24,6 +24,9 @@ test: build  ## Build everything and run all tests
 bench: build/bench/build.ninja  ## Run the benchmarks
 	@cmake --build --preset bench
 	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE build/bench/benchmarks/wengert_benchmarks
+
+docs: build  ## Write docs/ops.md again, from ops.h and the table of cases
+	@WENGERT_WRITE_DOCS=1 build/release/tests/wengert_tests --gtest_brief=1 --gtest_filter='OpsPage.*'
 
 asan: setup build/asan/build.ninja  ## Run the tests with the address and undefined-behaviour sanitizers
 	@cmake --build --preset asan

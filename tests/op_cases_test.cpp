@@ -1,13 +1,7 @@
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <random>
-#include <regex>
-#include <sstream>
 
 #include <gtest/gtest.h>
 
@@ -17,65 +11,13 @@
 #include <wengert/autograd/tape.h>
 
 #include "tests/op_checks.h"
+#include "tests/ops_header.h"
 
 namespace wengert::test {
 namespace {
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The table and ops.h agree.
-
-std::string without_comments(const std::string& source) {
-  return std::regex_replace(source, std::regex(R"(//[^\n]*|/\*[^]*?\*/|#[^\n]*)"), " ");
-}
-
-/// "operator+" or "tanh" in "Tensor operator+(const Tensor& a, ...)"; empty if no function is declared.
-std::string declared_name(const std::string& declaration) {
-  static const std::regex pattern(R"(\b(operator\s*[^\s\w(]+|[A-Za-z_]\w*)\s*\()");
-  std::smatch match;
-  if (!std::regex_search(declaration, match, pattern)) return {};
-  std::string name = match[1];
-  name.erase(std::remove_if(name.begin(), name.end(), [](unsigned char c) { return std::isspace(c); }), name.end());
-  return name;
-}
-
-/// The functions declared in namespace wengert by a header, with the number of their overloads.
-std::map<std::string, int> declared_functions(const std::string& header) {
-  std::map<std::string, int> functions;
-  std::string declaration;
-  int depth = 0;
-  const auto end_declaration = [&] {
-    const std::string name = declared_name(declaration);
-    if (!name.empty()) ++functions[name];
-    declaration.clear();
-  };
-  for (const char c : without_comments(header)) {
-    if (c == '{') {
-      ++depth;
-      if (depth == 1) declaration.clear();  // "namespace wengert"
-    } else if (c == '}') {
-      --depth;
-      if (depth == 1 && declaration.find('(') != std::string::npos) end_declaration();  // a body
-    } else if (depth == 1 && c == ';') {
-      end_declaration();
-    } else if (depth == 1) {
-      declaration += c;
-    }
-  }
-  return functions;
-}
-
-std::map<std::string, int> functions_of_ops_h() {
-#ifdef WENGERT_SOURCE_DIR
-  const auto path = std::filesystem::path(WENGERT_SOURCE_DIR) / "autograd" / "ops.h";
-#else
-  const auto path = std::filesystem::path(__FILE__).parent_path().parent_path() / "autograd" / "ops.h";
-#endif
-  std::ifstream file(path);
-  EXPECT_TRUE(file) << "cannot read " << path;
-  std::stringstream text;
-  text << file.rdbuf();
-  return declared_functions(text.str());
-}
 
 std::map<std::string, int> rows_by_name() {
   std::map<std::string, int> rows;
@@ -84,7 +26,7 @@ std::map<std::string, int> rows_by_name() {
 }
 
 TEST(OpTable, FindsDeclarationsAndTheirOverloads) {
-  const auto functions = declared_functions(R"(
+  const auto functions = overloads_of(groups_of(R"(
 #include <cmath>
 namespace wengert {
 /// Tensor commented(const Tensor& x);
@@ -101,14 +43,14 @@ inline Tensor twice(const Tensor& x) { return add(x, x); }
 template <class F>
 Tensor map(const Tensor& x, F f);
 }  // namespace wengert
-)");
+)"));
   const std::map<std::string, int> expected{{"operator+", 1}, {"operator<=", 1}, {"pow", 2},
                                             {"split", 1},     {"twice", 1},      {"map", 1}};
   EXPECT_EQ(functions, expected);
 }
 
 TEST(OpTable, HasARowForEveryOverloadOfEveryOp) {
-  const auto functions = functions_of_ops_h();
+  const auto functions = overloads_of(groups_of(text_of_ops_h()));
   EXPECT_GE(functions.size(), 60U) << "ops.h is not understood: too few functions found";
   for (const char* known : {"operator+", "operator-", "operator==", "tanh", "sum", "matmul", "mse_loss", "dropout"}) {
     EXPECT_TRUE(functions.count(known)) << "ops.h is not understood: '" << known << "' not found";
@@ -120,7 +62,7 @@ TEST(OpTable, HasARowForEveryOverloadOfEveryOp) {
 }
 
 TEST(OpTable, HasNoRowForAnOpThatIsNotDeclared) {
-  const auto functions = functions_of_ops_h();
+  const auto functions = overloads_of(groups_of(text_of_ops_h()));
   for (const auto& [name, rows] : rows_by_name()) EXPECT_TRUE(functions.count(name)) << name;
 }
 
