@@ -1,5 +1,7 @@
 #include "tests/onnx/coverage.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "tests/onnx/cases.h"
@@ -23,6 +25,14 @@ void add(Count& sum, const Count& count) {
 }
 
 }  // namespace
+
+std::vector<std::string> operators_through(const std::string& op) {
+  std::vector<std::string> names;
+  for (const Operator& one : operators()) {
+    if (std::find(one.ops.begin(), one.ops.end(), op) != one.ops.end()) names.push_back(one.name);
+  }
+  return names;
+}
 
 int Count::all() const {
   int sum = passed + failed;

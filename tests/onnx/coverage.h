@@ -9,13 +9,16 @@
 
 namespace wengert::test::onnx {
 
+/// ONNX's operators that are evaluated through an op, named as in ops.h, whether or not the package of cases is there.
+std::vector<std::string> operators_through(const std::string& op);
+
 /// How one of this library's ops is checked.
 struct OpCoverage {
   std::vector<std::string> operators;  ///< ONNX's operators that are evaluated through it and have cases that pass
   int cases = 0;                       ///< how many of these operators' cases pass, those of graphs not counted
 };
 
-/// By the name of the op as declared in ops.h. Empty if the package of cases is missing.
+/// By the name of the op. Empty if the package of cases is missing.
 std::map<std::string, OpCoverage> coverage();
 
 /// Numbers of cases.

@@ -18,7 +18,10 @@ std::string varint_field(int number, int value) {
 }
 
 std::string bytes_field(int number, const std::string& bytes) {
-  return std::string{static_cast<char>((number << 3) + 2), static_cast<char>(bytes.size())} + bytes;
+  std::string message{static_cast<char>((number << 3) + 2)};
+  std::size_t length = bytes.size();
+  for (; length >= 128; length /= 128) message += static_cast<char>(length % 128 + 128);
+  return message + static_cast<char>(length) + bytes;
 }
 
 std::string tensor_message(ElementType type, const std::vector<int>& dims, const std::string& numbers) {
@@ -84,27 +87,34 @@ TEST(OnnxModel, SaysWhichTypesHaveNoDtype) {
       [&] { read(ElementType::uint64, {1}, bytes_field(11, beyond + beyond.substr(7) + "\x01"s)); }, "beyond int64");
 }
 
-TEST(OnnxModel, ReadsAGraph) {
-  const std::string attributes = bytes_field(5, bytes_field(1, "alpha") + "\x15\x00\x00\x00\x3f"s) +     // 0.5f
-                                 bytes_field(5, bytes_field(1, "axis") + varint_field(3, 2)) +           //
-                                 bytes_field(5, bytes_field(1, "mode") + bytes_field(4, "same")) +       //
-                                 bytes_field(5, bytes_field(1, "pads") + bytes_field(8, "\x01\x02"s)) +  //
-                                 bytes_field(5, bytes_field(1, "xs") + bytes_field(9, "p") + bytes_field(9, "q"));
+std::string attribute_messages() {
+  return bytes_field(5, bytes_field(1, "alpha") + "\x15\x00\x00\x00\x3f"s) +     // 0.5f
+         bytes_field(5, bytes_field(1, "axis") + varint_field(3, 2)) +           //
+         bytes_field(5, bytes_field(1, "mode") + bytes_field(4, "same")) +       //
+         bytes_field(5, bytes_field(1, "pads") + bytes_field(8, "\x01\x02"s)) +  //
+         bytes_field(5, bytes_field(1, "xs") + bytes_field(9, "p") + bytes_field(9, "q"));
+}
+
+/// A graph with one node, an initializer `w`, and inputs and outputs of a type.
+std::string graph_message(const std::string& type) {
   const std::string node =
       bytes_field(1, "x") + bytes_field(1, "") + bytes_field(1, "w") + bytes_field(2, "y") + bytes_field(4, "Op");
-  const std::string tensor_type = bytes_field(2, bytes_field(1, varint_field(1, 1)));
-  const std::string sequence_type = bytes_field(2, bytes_field(4, ""));
   const std::string initializer = tensor_message(ElementType::int64, {}, varint_field(7, 3)) + bytes_field(8, "w");
-  const auto graph = [&](const std::string& type) {
-    return bytes_field(7, bytes_field(1, node + attributes) + bytes_field(5, initializer) +
-                              bytes_field(11, bytes_field(1, "x") + type) +
-                              bytes_field(11, bytes_field(1, "w") + type) +
-                              bytes_field(12, bytes_field(1, "y") + type));
-  };
-  const std::string opsets =
-      bytes_field(8, bytes_field(1, "com.example") + varint_field(2, 99)) + bytes_field(8, varint_field(2, 13));
+  return bytes_field(1, node + attribute_messages()) + bytes_field(5, initializer) +
+         bytes_field(11, bytes_field(1, "x") + type) + bytes_field(11, bytes_field(1, "w") + type) +
+         bytes_field(12, bytes_field(1, "y") + type);
+}
 
-  const Model model = parse_model(graph(tensor_type) + opsets);
+std::string model_message(const std::string& type) {
+  return bytes_field(7, graph_message(type)) + bytes_field(8, bytes_field(1, "com.example") + varint_field(2, 99)) +
+         bytes_field(8, varint_field(2, 13));
+}
+
+const std::string tensor_type = bytes_field(2, bytes_field(1, varint_field(1, 1)));
+const std::string sequence_type = bytes_field(2, bytes_field(4, ""));
+
+TEST(OnnxModel, ReadsAGraph) {
+  const Model model = parse_model(model_message(tensor_type));
   EXPECT_EQ(model.opset, 13);
   EXPECT_EQ(model.inputs, std::vector<std::string>{"x"}) << "an initializer is no input";
   EXPECT_EQ(model.outputs, std::vector<std::string>{"y"});
@@ -125,7 +135,7 @@ TEST(OnnxModel, ReadsAGraph) {
   EXPECT_EQ(read.at("pads").integers, (std::vector<std::int64_t>{1, 2}));
   EXPECT_EQ(read.at("xs").texts, (std::vector<std::string>{"p", "q"}));
 
-  EXPECT_FALSE(parse_model(graph(sequence_type)).tensors_only);
+  EXPECT_FALSE(parse_model(model_message(sequence_type)).tensors_only);
 }
 
 TEST(OnnxModel, RejectsAModelThatIsCutShort) {
@@ -134,6 +144,25 @@ TEST(OnnxModel, RejectsAModelThatIsCutShort) {
   for (std::size_t length = 1; length < message.size(); ++length) {
     expect_error<IoError>([&] { parse_model(std::string_view(message).substr(0, length)); }, "cut short");
   }
+}
+
+TEST(OnnxModel, AnyWrongByteIsReadOrRejected) {
+  const std::string message = model_message(tensor_type);
+  int rejected = 0;
+  for (std::size_t i = 0; i < message.size(); ++i) {
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string wrong = message;
+      wrong[i] = static_cast<char>(byte);
+      try {
+        for (const TensorData& data : parse_model(wrong).initializers) data.tensor();
+      } catch (const Error&) {
+        ++rejected;
+      } catch (const Unsupported&) {
+        ++rejected;
+      }
+    }
+  }
+  EXPECT_GT(rejected, 1000);
 }
 
 }  // namespace

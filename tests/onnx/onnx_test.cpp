@@ -10,6 +10,7 @@
 #include "tests/expect.h"
 #include "tests/onnx/cases.h"
 #include "tests/onnx/coverage.h"
+#include "tests/ops_header.h"
 
 namespace wengert::test::onnx {
 namespace {
@@ -70,6 +71,19 @@ TEST(Onnx, AnOperatorIsEitherEvaluatedOrLeftOut) {
   for (const Operator& op : operators()) EXPECT_EQ(reason_left_out(op.name), "") << op.name;
   const auto all = names();
   EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), all.size()) << "an operator is there twice";
+}
+
+TEST(Onnx, TheOpsThatTheTableNamesAreDeclared) {
+  const auto declared = overloads_of(groups_of(text_of_ops_h()));
+  const std::set<std::string> of_other_headers{"arange", "eye", "full", "grad", "to"};
+  for (const Operator& op : operators()) {
+    for (const std::string& through : op.ops) {
+      EXPECT_TRUE(declared.count(through) || of_other_headers.count(through)) << op.name << ": " << through;
+      const auto names_of_op = operators_through(through);
+      EXPECT_TRUE(std::find(names_of_op.begin(), names_of_op.end(), op.name) != names_of_op.end()) << op.name;
+    }
+  }
+  EXPECT_TRUE(operators_through("svd").empty());
 }
 
 TEST(Onnx, CoverageNamesTheOperatorsOfAnOp) {
