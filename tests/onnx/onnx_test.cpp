@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/expect.h"
@@ -15,8 +16,15 @@
 namespace wengert::test::onnx {
 namespace {
 
-/// How many of the package's 1081 cases pass. It may grow.
+/// Version 1.12 of the package has so many cases, of which so many pass. The latter may grow.
+constexpr std::size_t known_cases = 1081;
 constexpr int least_passed = 729;
+
+/// Another version of the package has other cases, fewer of which this reader may know.
+std::string other_version_message() {
+  return fmt::format("what passes is known of version 1.12 of the package, with {} cases; this one has {}", known_cases,
+                     cases().size());
+}
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
@@ -53,11 +61,13 @@ TEST(Onnx, AsManyCasesPassAsEver) {
     EXPECT_EQ(count.failed, 0) << name;
     passed += count.passed;
   }
+  if (cases().size() != known_cases) GTEST_SKIP() << other_version_message();
   EXPECT_GE(passed, least_passed);
 }
 
 TEST(Onnx, EveryOperatorOfTheTableHasCases) {
   if (!has_data()) GTEST_SKIP() << no_data_message();
+  if (cases().size() != known_cases) GTEST_SKIP() << other_version_message();
   const auto by_operator = counts();
   for (const Operator& op : operators()) {
     if (op.ops.empty()) continue;
