@@ -36,7 +36,7 @@ const std::vector<Case>& cases();
 /// Those of one operator.
 std::vector<const Case*> cases_of(const std::string& op);
 
-/// The values of a graph's outputs. Throws Unsupported naming the operator if one of several cannot be evaluated.
+/// The values of a graph's outputs, from those of its inputs. All of its operators must be in the table.
 std::vector<Tensor> evaluate(const Model& model, Values values);
 
 struct Result {
