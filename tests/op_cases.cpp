@@ -27,7 +27,9 @@ Values random_values(const Input& input, std::int64_t count, std::mt19937_64& en
     value = input.low + (input.high - input.low) * uniform(engine);
     if (input.kind == Input::Kind::condition) value = uniform(engine) < 0.5;
     if (input.kind == Input::Kind::index) value = std::floor(value);
-    if (std::abs(value) < input.gap) value += std::copysign(input.gap, value);
+    for (const double kink : input.kinks) {
+      if (std::abs(value - kink) < input.gap) value += std::copysign(input.gap, value - kink);
+    }
   }
   return values;
 }
@@ -91,6 +93,8 @@ const std::vector<OpCase>& op_cases() {
     add_shape_ops(rows);
     add_index_ops(rows);
     add_more_shape_ops(rows);
+    add_parts_and_repeats(rows);
+    add_triangles_and_diagonals(rows);
     add_more_index_ops(rows);
     add_products(rows);
     add_contractions(rows);
@@ -98,6 +102,8 @@ const std::vector<OpCase>& op_cases() {
     add_factorisations(rows);
     add_convolutions(rows);
     add_pooling(rows);
+    add_normalisation(rows);
+    add_attention(rows);
     add_softmax_and_losses(rows);
     add_composed_losses(rows);
     add_random(rows);

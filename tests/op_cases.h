@@ -46,8 +46,9 @@ struct Input {
   Kind kind = Kind::uniform;
   double low = -2;
   double high = 2;
-  double gap = 0;       // smallest size of a number, so that kinks at 0 are out of reach
-  double diagonal = 0;  // i + 1 times this is added at [i, i] of the last two axes
+  double gap = 0;                   // smallest distance of a uniform number from every kink
+  std::vector<double> kinks = {0};  // of the op, farther apart than twice the gap
+  double diagonal = 0;              // i + 1 times this is added at [i, i] of the last two axes
 
   bool differentiable() const { return kind == Kind::uniform || kind == Kind::separated; }
 };

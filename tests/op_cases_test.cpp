@@ -324,11 +324,25 @@ class ThreadCount {
   int before_;
 };
 
-/// The output's and the gradients' bytes.
+/// The gradients of the inputs from `upstream_for` each of the tensors that need one; none if no tensor does.
+std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& tensors, const Inputs& inputs) {
+  const std::vector<Tensor> recorded = differentiable(tensors);
+  if (recorded.empty()) return {};
+  std::vector<Tensor> upstream;
+  std::transform(recorded.begin(), recorded.end(), std::back_inserter(upstream), upstream_for);
+  return grad(recorded, differentiable(inputs), {.grad_outputs = upstream, .allow_unused = true});
+}
+
+/// The bytes of the output, of the gradients, fused and recorded, and of the gradients' gradients.
 std::vector<std::string> bits_of_everything(const OpCase& op_case, const Inputs& inputs) {
   std::vector<Tensor> results{op_case.apply(inputs)};
   if (op_case.gradient) {
-    for (const Tensor& gradient : gradients_of(results[0], inputs)) results.push_back(gradient);
+    const std::vector<Tensor> fused = gradients_of(results[0], inputs);
+    const std::vector<Tensor> recorded = gradients_of(results[0], inputs, true);
+    const std::vector<Tensor> second = gradients_of_all(recorded, inputs);
+    for (const auto& gradients : {fused, recorded, second}) {
+      std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(results), std::mem_fn(&Tensor::defined));
+    }
   }
   std::vector<std::string> bits;
   for (const Tensor& result : results) {
@@ -350,6 +364,24 @@ TEST_P(EveryOpOnThreads, HasTheSameBitsForAnyNumberOfThem) {
       if (threads == 1) alone = bits;
       EXPECT_TRUE(bits == alone) << threads << " threads";
     }
+  });
+}
+
+bool has_a_reference_for_big_inputs(const OpCase& op_case) {
+  return op_case.vary && op_case.has_reference() && !op_case.big.empty();
+}
+
+class EveryOpOfBigTensors : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(OpTable, EveryOpOfBigTensors, testing::ValuesIn(ops_with(has_a_reference_for_big_inputs)),
+                         identifier);
+
+// Beyond the sizes of random rows: loops over packets, blocks and tasks, and what is left over by them.
+TEST_P(EveryOpOfBigTensors, HasTheReferencesValues) {
+  for_rows(GetParam(), has_a_reference_for_big_inputs, [](const OpCase& op_case) {
+    const Inputs inputs = make_inputs(op_case, float64, op_case.big);
+    Arrays arrays;
+    std::transform(inputs.begin(), inputs.end(), std::back_inserter(arrays), to_array);
+    expect_close(to_array(op_case.apply(inputs)), op_case.expected(arrays), 1e-11, "value");
   });
 }
 

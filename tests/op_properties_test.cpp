@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <cstdlib>
+#include <set>
+#include <string>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -67,6 +70,22 @@ TEST_P(AnyRow, HasTheReferencesValuesInBothTypesAndTheGradientsOfDifferences) {
       const std::string wrong = complaint(row);
       if (!wrong.empty()) RC_FAIL(fmt::format("inputs {}: {}", shapes_of(row), wrong));
     })) << op_case.title();
+  }
+}
+
+/// Ops whose rows do not vary, each for a reason.
+std::set<std::string> ops_without_random_rows() {
+  return {// Their result is drawn: there is no reference, and tests of their own look at distributions.
+          "rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "normal", "dropout"};
+}
+
+TEST(OpProperties, EveryOpHasARowThatVaries) {
+  const std::set<std::string> exceptions = ops_without_random_rows();
+  const auto varying = ops_with(can_vary);
+  for (const std::string& name : ops_with([](const OpCase&) { return true; })) {
+    const bool varies = std::binary_search(varying.begin(), varying.end(), name);
+    EXPECT_NE(varies, exceptions.count(name) > 0)
+        << "'" << name << (varies ? "' has a row with `vary`: it is no exception" : "' needs a row with `vary`");
   }
 }
 

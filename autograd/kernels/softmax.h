@@ -1,8 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 #include <wengert/autograd/simd.h>
 #include <wengert/autograd/simd_math.h>
@@ -52,9 +54,21 @@ WENGERT_SIMD_INLINE void for_each_pack(std::int64_t n, F f) {
   if (i < n) f(PartialPack<T>{n - i}, i);
 }
 
-template <class T>
+template <std::int64_t distance, class T, std::size_t... I>
+WENGERT_SIMD_INLINE simd::Pack<T> add_lanes_at(simd::Pack<T> x, std::index_sequence<I...>) {
+  constexpr auto mask = static_cast<std::size_t>(distance);
+  return x + simd::Pack<T>(__builtin_shufflevector(x.vector(), x.vector(), static_cast<int>(I ^ mask)...));
+}
+
+/// Adds neighbours, then sums of neighbours, ... in registers: short rows spend much of their time here.
+template <std::int64_t distance = 1, class T>
 WENGERT_SIMD_INLINE T sum_of_lanes(simd::Pack<T> x) {
-  return simd::fold_lanes(x, [](T a, T b) { return a + b; });
+  if constexpr (distance == simd::Pack<T>::size) {
+    return x[0];
+  } else {
+    constexpr auto lanes = std::make_index_sequence<static_cast<std::size_t>(simd::Pack<T>::size)>();
+    return sum_of_lanes<2 * distance>(add_lanes_at<distance>(x, lanes));
+  }
 }
 
 /// The largest element of a row; NaN if one is there, -infinity for none.
@@ -86,6 +100,17 @@ inline T row_exp(const T* x, std::int64_t n, T shift, T* out) {
     lanes.store(e, out + i);
   });
   return sum_of_lanes(sum);
+}
+
+/// y (g - sum(g y)) scale: the gradient of a softmax y of numbers that were multiplied by `scale`.
+template <class T>
+inline void row_softmax_gradient(const T* g, const T* y, std::int64_t n, T scale, T* out) {
+  simd::Pack<T> products = 0;
+  for_each_pack<T>(n, [&](auto lanes, std::int64_t i) { products += lanes.load(g + i, 0) * lanes.load(y + i, 0); });
+  const T dot = sum_of_lanes(products);
+  for_each_pack<T>(n, [&](auto lanes, std::int64_t i) {
+    lanes.store(lanes.load(y + i, 0) * (lanes.load(g + i, 0) - dot) * scale, out + i);
+  });
 }
 
 }  // namespace wengert::kernels

@@ -53,14 +53,7 @@ Tensor softmax_of_rows(const Tensor& x) {
                   }
                   return by_rows(
                       []<class T>(const T* gradient, const T* in, T* out, std::int64_t n) {
-                        Pack<T> products = 0;
-                        kernels::for_each_pack<T>(n, [&](auto lanes, std::int64_t i) {
-                          products += lanes.load(gradient + i, 0) * lanes.load(in + i, 0);
-                        });
-                        const T dot = kernels::sum_of_lanes(products);
-                        kernels::for_each_pack<T>(n, [&](auto lanes, std::int64_t i) {
-                          lanes.store(lanes.load(in + i, 0) * (lanes.load(gradient + i, 0) - dot), out + i);
-                        });
+                        kernels::row_softmax_gradient(gradient, in, n, T(1), out);
                       },
                       g, y);
                 }));

@@ -89,6 +89,15 @@ void add_comparisons(Table& t) {
   }
 }
 
+namespace {
+
+/// Numbers on both sides of each kink.
+Input off_kinks(const std::vector<double>& kinks) {
+  return {.shape = {3, 7}, .low = kinks.front() - 0.9, .high = kinks.back() + 0.9, .gap = 0.05, .kinks = kinks};
+}
+
+}  // namespace
+
 void add_elementwise(Table& t) {
   t.push_back(and_int64(unary("neg", neg, [](double x) { return -x; })));
   t.push_back(unary(
@@ -137,8 +146,14 @@ void add_elementwise(Table& t) {
                .f = [](In in) { return where(in[0], in[1], in[2]); },
                .reference =
                    [](From in) {
-                     return make({2, 3, 4}, [&](const Index& i) { return broadcast(in[in[0](i) != 0 ? 1 : 2], i, 3); });
+                     Shape shape;
+                     for (const Array& x : in) shape = broadcast_shapes("reference", shape, x.shape);
+                     return make(shape, [&](const Index& i) {
+                       const bool first = broadcast(in[0], i, shape.rank()) != 0;
+                       return broadcast(in[first ? 1 : 2], i, shape.rank());
+                     });
                    },
+               .vary = any_broadcast,
                .int64 = true,
                .big = {{300, 400}, {300, 1}, {400}},
                .empty = {{2, 0}, {}, {1}}});
@@ -148,13 +163,17 @@ void add_elementwise(Table& t) {
                .f = [](In in) { return where(in[0], in[1], 3); },
                .reference =
                    [](From in) {
-                     return make({3, 4}, [&](const Index& i) { return in[0](i) != 0 ? in[1](i) : 3; });
+                     const Shape shape = broadcast_shapes("reference", in[0].shape, in[1].shape);
+                     return make(shape, [&](const Index& i) {
+                       return broadcast(in[0], i, shape.rank()) != 0 ? broadcast(in[1], i, shape.rank()) : 3;
+                     });
                    },
+               .vary = any_broadcast,
                .int64 = true,
                .empty = {{2, 0}, {}}});
   t.push_back(unary(
       "clamp", [](const Tensor& x) { return clamp(x, -0.83, 1.21); },
-      [](double x) { return std::clamp(x, -0.83, 1.21); }, separated({3, 7})));
+      [](double x) { return std::clamp(x, -0.83, 1.21); }, off_kinks({-0.83, 1.21})));
 }
 
 namespace {
@@ -163,9 +182,10 @@ namespace {
 /// rest.
 double polygamma_of(int n, double x) {
   double sum = 0;
-  for (int k = 0; k < 1000; ++k, ++x) sum += std::tgamma(n + 1) / std::pow(x, n + 1);
-  if (n == 0) return std::log(x) - 1 / (2 * x) - 1 / (12 * x * x) - sum;
-  const double rest = std::tgamma(n) * (1 + n / (2 * x) + n * (n + 1) / (12 * x * x)) / std::pow(x, n);
+  for (int k = 0; k < 100; ++k, ++x) sum += std::tgamma(n + 1) / std::pow(x, n + 1);
+  if (n == 0) return std::log(x) - 1 / (2 * x) - 1 / (12 * x * x) + 1 / (120 * std::pow(x, 4)) - sum;
+  const double fourth = n * (n + 1) * (n + 2) * (n + 3) / (720 * std::pow(x, 4));
+  const double rest = std::tgamma(n) * (1 + n / (2 * x) + n * (n + 1) / (12 * x * x) - fourth) / std::pow(x, n);
   return (n % 2 == 0 ? -1 : 1) * (sum + rest);
 }
 
@@ -217,13 +237,12 @@ void add_math(Table& t) {
   t.push_back(variant("number", unary(
                                     "fmod", [](const Tensor& x) { return fmod(x, -0.75); },
                                     [](double x) { return x - std::trunc(x / -0.75) * -0.75; }, between(0.8, 1.4))));
-  const Input off_integers{.shape = {3, 7}, .kind = Input::Kind::separated, .low = -1.83, .high = 2.29};
   t.push_back(unary(
-      "floor", floor, [](double x) { return std::floor(x); }, off_integers));
+      "floor", floor, [](double x) { return std::floor(x); }, off_kinks({-2, -1, 0, 1, 2})));
   t.push_back(unary(
-      "ceil", ceil, [](double x) { return std::ceil(x); }, off_integers));
+      "ceil", ceil, [](double x) { return std::ceil(x); }, off_kinks({-2, -1, 0, 1, 2})));
   t.push_back(unary(
-      "round", round, [](double x) { return std::nearbyint(x); }, off_integers));
+      "round", round, [](double x) { return std::nearbyint(x); }, off_kinks({-2.5, -1.5, -0.5, 0.5, 1.5, 2.5})));
   const auto predicate = [](OpCase row) { return and_int64(without_gradient(std::move(row))); };
   t.push_back(predicate(unary("isnan", isnan, [](double) { return 0.0; })));
   t.push_back(predicate(unary("isfinite", isfinite, [](double) { return 1.0; })));
@@ -273,9 +292,9 @@ void add_activations(Table& t) {
   t.push_back(unary("mish", mish, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); }));
   t.push_back(unary(
       "hardtanh", [](const Tensor& x) { return hardtanh(x, -0.83, 1.21); },
-      [](double x) { return std::clamp(x, -0.83, 1.21); }, separated({3, 7})));
-  t.push_back(unary("hard_sigmoid", hard_sigmoid, [](double x) { return std::clamp((x + 3) / 6, 0.0, 1.0); },
-                    {.shape = {3, 7}, .kind = Input::Kind::separated, .low = -4.1, .high = 4.3}));
+      [](double x) { return std::clamp(x, -0.83, 1.21); }, off_kinks({-0.83, 1.21})));
+  t.push_back(unary(
+      "hard_sigmoid", hard_sigmoid, [](double x) { return std::clamp((x + 3) / 6, 0.0, 1.0); }, off_kinks({-3, 3})));
 }
 
 }  // namespace wengert::test

@@ -32,6 +32,8 @@ void add_reductions(Table& table);
 void add_scans_and_sorts(Table& table);
 void add_shape_ops(Table& table);
 void add_more_shape_ops(Table& table);
+void add_parts_and_repeats(Table& table);
+void add_triangles_and_diagonals(Table& table);
 void add_index_ops(Table& table);
 void add_more_index_ops(Table& table);
 void add_products(Table& table);
@@ -40,6 +42,8 @@ void add_linear_systems(Table& table);
 void add_factorisations(Table& table);
 void add_convolutions(Table& table);
 void add_pooling(Table& table);
+void add_normalisation(Table& table);
+void add_attention(Table& table);
 void add_softmax_and_losses(Table& table);
 void add_composed_losses(Table& table);
 void add_random(Table& table);
@@ -66,14 +70,19 @@ Array make(const Shape& shape, F f) {
 
 inline Array number(double value) { return {Shape{}, {value}}; }
 
+/// Where `shape` has what it broadcasts to this position of a shape of this rank.
+inline Index broadcast_index(const Shape& shape, const Index& position, int rank) {
+  Index own{};
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    const auto i = static_cast<std::size_t>(axis);
+    own[i] = shape[axis] == 1 ? 0 : position[i + static_cast<std::size_t>(rank - shape.rank())];
+  }
+  return own;
+}
+
 /// Reads `x` at a position of a shape that it broadcasts to.
 inline double broadcast(const Array& x, const Index& position, int rank) {
-  Index own{};
-  for (int axis = 0; axis < x.shape.rank(); ++axis) {
-    const auto i = static_cast<std::size_t>(axis);
-    own[i] = x.shape[axis] == 1 ? 0 : position[i + static_cast<std::size_t>(rank - x.shape.rank())];
-  }
-  return x(own);
+  return x(broadcast_index(x.shape, position, rank));
 }
 
 /// `f(values)` of the elements that share a position but for `axes`, which are dropped.
@@ -101,6 +110,47 @@ Array reduce(const Array& x, const std::vector<int>& axes, F f) {
 inline Array reshaped(Array x, const Shape& shape) {
   x.shape = shape;
   return x;
+}
+
+/// An axis that is counted from either end, from the first one.
+inline int from_front(int axis, int rank) { return axis < 0 ? axis + rank : axis; }
+
+/// Whether `axes`, counted from either end, name this one.
+inline bool is_among(const std::vector<int>& axes, int axis, int rank) {
+  return std::any_of(axes.begin(), axes.end(), [&](int given) { return from_front(given, rank) == axis; });
+}
+
+inline std::int64_t& along(Index& position, int axis) { return position[static_cast<std::size_t>(axis)]; }
+inline std::int64_t along(const Index& position, int axis) { return position[static_cast<std::size_t>(axis)]; }
+
+/// `size` slices of `x` in the place of an axis; the i-th is number `f(i)` of that axis.
+template <class F>
+Array taken_along(const Array& x, int axis, std::int64_t size, F f) {
+  axis = from_front(axis, x.shape.rank());
+  return make(x.shape.with(axis, size), [&](Index i) {
+    along(i, axis) = f(along(i, axis));
+    return x(i);
+  });
+}
+inline Array taken_along(const Array& x, int axis, const std::vector<std::int64_t>& numbers) {
+  return taken_along(x, axis, static_cast<std::int64_t>(numbers.size()),
+                     [&](std::int64_t i) { return numbers[static_cast<std::size_t>(i)]; });
+}
+
+/// The positions of an axis of this size that a slice visits, one after the other.
+inline std::vector<std::int64_t> positions_of(const Slice& slice, std::int64_t size) {
+  const auto counted = [size](std::int64_t bound) { return bound < 0 ? bound + size : bound; };
+  std::vector<std::int64_t> positions;
+  if (slice.step > 0) {
+    const std::int64_t end = slice.end ? std::min(counted(*slice.end), size) : size;
+    std::int64_t i = slice.begin ? std::max<std::int64_t>(counted(*slice.begin), 0) : 0;
+    for (; i < end; i += slice.step) positions.push_back(i);
+  } else {
+    const std::int64_t end = slice.end ? std::max<std::int64_t>(counted(*slice.end), -1) : -1;
+    std::int64_t i = slice.begin ? std::min(counted(*slice.begin), size - 1) : size - 1;
+    for (; i > end; i += slice.step) positions.push_back(i);
+  }
+  return positions;
 }
 
 using Values = std::vector<double>;
@@ -149,14 +199,41 @@ inline double all_of(const Values& v) {
 inline double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Rows of ops with options.
+
+/// An op and its reference as functions of the options, which serve the rows with given options and the one that draws
+/// them alike.
+template <class Options>
+struct OpWith {
+  std::function<Tensor(In in, const Options& options)> f;
+  std::function<Array(From in, const Options& options)> reference;
+  /// Gives the row's inputs other shapes, and returns options that go with them.
+  std::function<Options(Draw& draw, OpCase& row)> draw;
+
+  OpCase row(const Options& options, OpCase row) const {
+    row.f = [f = f, options](In in) { return f(in, options); };
+    row.reference = [reference = reference, options](From in) { return reference(in, options); };
+    return row;
+  }
+  /// The same row, which can vary.
+  OpCase varied(const Options& options, OpCase row) const {
+    row.vary = [*this](Draw& choices, OpCase& random) {
+      const Options drawn = draw(choices, random);
+      random = this->row(drawn, random);
+    };
+    return this->row(options, std::move(row));
+  }
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
 // Rows of element-wise ops. Each takes any shape, empty ones too.
 
 /// `vary` for ops that take any shape.
-inline void any_shape(Draw& draw, OpCase& row) { row.inputs[0].shape = draw.shape(0, 4, 0); }
+inline void any_shape(Draw& draw, OpCase& row) { row.inputs[0].shape = draw.any_shape(0, 4); }
 
 /// `vary` for ops whose inputs broadcast: one is of any shape, the others broadcast to it.
 inline void any_broadcast(Draw& draw, OpCase& row) {
-  const Shape shape = draw.shape(0, 4, 0);
+  const Shape shape = draw.any_shape(0, 4);
   for (Input& input : row.inputs) input.shape = draw.broadcasting_to(shape);
   row.inputs[static_cast<std::size_t>(draw.integer(0, static_cast<std::int64_t>(row.inputs.size()) - 1))].shape = shape;
 }
@@ -175,6 +252,12 @@ inline OpCase unary(const char* name, Tensor (*f)(const Tensor&), double (*refer
 /// The same row with a variant's name, for ops with several rows.
 inline OpCase variant(const char* name, OpCase row) {
   row.variant = std::string(name);
+  return row;
+}
+
+/// The same row for another op.
+inline OpCase named(const char* name, OpCase row) {
+  row.name = std::string(name);
   return row;
 }
 
