@@ -18,7 +18,7 @@ namespace {
 
 /// Version 1.12 of the package has so many cases, of which so many pass. The latter may grow.
 constexpr std::size_t known_cases = 1081;
-constexpr int least_passed = 729;
+constexpr int least_passed = 760;
 
 /// Another version of the package has other cases, fewer of which this reader may know.
 std::string other_version_message() {

@@ -124,6 +124,7 @@ std::vector<Operator> shape_operators();
 std::vector<Operator> index_operators();
 std::vector<Operator> product_operators();
 std::vector<Operator> loss_operators();
+std::vector<Operator> norm_operators();
 /// @}
 
 /// \name Of use to several families
