@@ -2,12 +2,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <span>
 #include <sstream>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "tests/onnx/cases.h"
+#include "tests/onnx/coverage.h"
 #include "tests/op_cases.h"
 #include "tests/ops_header.h"
 
@@ -55,6 +58,45 @@ std::pair<std::string, std::string> title_and_rest(const std::string& text) {
   return {text.substr(0, end), rest};
 }
 
+/// ONNX's operators that an op is checked through, with how many of their cases pass.
+std::string onnx_cases(const std::string& op) {
+  static const auto coverage = onnx::coverage();
+  static const auto counts = onnx::counts();
+  const auto found = coverage.find(op);
+  if (found == coverage.end()) return "";
+  std::vector<std::string> texts;
+  for (const std::string& name : found->second.operators) {
+    texts.push_back(fmt::format("{} {}", name, counts.at(name).passed));
+  }
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+/// How many of ONNX's cases pass, and why the others are left out.
+std::string onnx_section() {
+  int all = 0;
+  int passed = 0;
+  std::map<std::string, int> left_out;
+  for (const auto& [name, count] : onnx::counts()) {
+    all += count.all();
+    passed += count.passed;
+    for (const auto& [reason, number] : count.left_out) left_out[reason] += number;
+  }
+  std::string text = fmt::format(R"(
+## ONNX's operator test vectors
+
+{} of the {} cases of Debian's package `libonnx-testdata` {} pass: inputs and results of operators that nobody here wrote,
+read and compared in `tests/onnx/`. Results that are moved or counted are equal; others are within a few roundings of
+their type, or within what ONNX's own runner allows. `wengert_tests --gtest_filter='Onnx.*'` prints the counts of each
+operator. The others are left out:
+
+| cases | why |
+|---|---|
+)",
+                                 passed, all, onnx::known_version);
+  for (const auto& [reason, number] : left_out) text += fmt::format("| {} | {} |\n", number, reason);
+  return text;
+}
+
 /// The line of one op: its overloads in a group.
 std::string line_of(std::span<const Declaration> overloads) {
   const std::string& name = overloads[0].name;
@@ -67,9 +109,9 @@ std::string line_of(std::span<const Declaration> overloads) {
     if (!overload.contract.empty()) contracts.push_back(cell(overload.contract));
   }
   const Status status = status_of(name);
-  return fmt::format("| {} | {} | {} | {} | {} of {} |\n", fmt::join(signatures, " "), fmt::join(contracts, " "),
+  return fmt::format("| {} | {} | {} | {} | {} of {} | {} |\n", fmt::join(signatures, " "), fmt::join(contracts, " "),
                      status.rows_with_gradient > 0 ? "1, 2" : "none", status.int64 ? "yes" : "", status.random_rows,
-                     status.rows);
+                     status.rows, onnx_cases(name));
 }
 
 /// Where the first overload of an op stands.
@@ -88,13 +130,14 @@ writes it. All ops take float32 and float64. The columns say what the tests chec
   differences and with `vjp`, float32 with float64, and the fused gradient with the recorded one.
 - **int64**: the op takes integers too.
 - **rows**: how many of the op's rows are drawn at random, in shapes and options, fifty times each.
+- **ONNX**: the operators of ONNX that the op is compared through, and how many of their test vectors it agrees with.
 )";
   for (const DeclarationGroup& group : groups_of(text_of_ops_h())) {
     if (group.declarations.empty()) continue;
     const auto [title, rest] = title_and_rest(group.text);
     page += fmt::format("\n{} {}\n\n", group.begins_section ? "##" : "###", title);
     if (!rest.empty()) page += rest + "\n\n";
-    page += "| op | contract | gradients | int64 | rows |\n|---|---|---|---|---|\n";
+    page += "| op | contract | gradients | int64 | rows | ONNX |\n|---|---|---|---|---|---|\n";
     auto declarations = group.declarations;
     std::stable_sort(declarations.begin(), declarations.end(), [&](const Declaration& a, const Declaration& b) {
       return first_place(group, a.name) < first_place(group, b.name);
@@ -106,12 +149,13 @@ writes it. All ops take float32 and float64. The columns say what the tests chec
       begin = end;
     }
   }
-  return page;
+  return page + onnx_section();
 }
 
 std::filesystem::path path_of_page() { return std::filesystem::path(WENGERT_SOURCE_DIR) / "docs" / "ops.md"; }
 
 TEST(OpsPage, SaysWhatTheTestsCheck) {
+  if (!onnx::has_known_version()) GTEST_SKIP() << "needs libonnx-testdata " << onnx::known_version;
   const std::string page = ops_page();
   if (std::getenv("WENGERT_WRITE_DOCS")) std::ofstream(path_of_page()) << page;
   std::ifstream file(path_of_page());
