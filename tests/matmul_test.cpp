@@ -53,10 +53,10 @@ void check_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Trans trans_a, T
 }
 
 TEST_P(Gemm, MultipliesBlocksOfLargerMatricesOfAnySize) {
-  const std::int64_t sizes[][3] = {{1, 1, 1},    {1, 1, 40},     {1, 37, 20},   {37, 1, 20},   {2, 3, 0},
-                                   {1, 5, 0},    {5, 1, 0},      {4, 4, 4},     {5, 70, 3},    {7, 5, 70},
-                                   {9, 33, 17},  {13, 16, 64},   {20, 100, 50}, {64, 10, 100}, {3, 130, 90},
-                                   {70, 70, 70}, {40, 300, 300}, {300, 40, 300}};
+  const std::int64_t sizes[][3] = {{1, 1, 1},    {1, 1, 40},     {1, 37, 20},    {37, 1, 20},   {2, 3, 0},
+                                   {1, 5, 0},    {5, 1, 0},      {4, 4, 4},      {5, 70, 3},    {7, 5, 70},
+                                   {9, 33, 17},  {13, 16, 64},   {20, 100, 50},  {64, 10, 100}, {3, 130, 90},
+                                   {70, 70, 70}, {40, 300, 300}, {300, 40, 300}, {60, 12, 300}, {30, 90, 0}};
   for (const auto& [m, n, k] : sizes) {
     for (const Trans trans_a : {Trans::no, Trans::yes}) {
       for (const Trans trans_b : {Trans::no, Trans::yes}) {
@@ -65,6 +65,18 @@ TEST_P(Gemm, MultipliesBlocksOfLargerMatricesOfAnySize) {
                             [&, m = m, n = n, k = k]<class T>() { check_gemm<T>(m, n, k, trans_a, trans_b, store); });
         }
       }
+    }
+  }
+}
+
+TEST_P(Gemm, CopiesLargeFactorsBlockByBlock) {
+  for (const Trans trans_a : {Trans::no, Trans::yes}) {
+    for (const Trans trans_b : {Trans::no, Trans::yes}) {
+      dispatch_floating(GetParam(), [&]<class T>() {
+        check_gemm<T>(101, 70, 801, trans_a, trans_b, Store::add);  // rows and depth in several blocks
+        check_gemm<T>(200, 130, 385, trans_a, trans_b, Store::overwrite);
+        check_gemm<T>(30, 3100, 20, trans_a, trans_b, Store::overwrite);  // columns too
+      });
     }
   }
 }

@@ -2,107 +2,73 @@
 
 #include <algorithm>
 
-// g++ 12 sees uninitialised variables in its own AVX-512 intrinsics (GCC bug 105593).
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <Eigen/Core>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
-
 #include <wengert/autograd/parallel.h>
 
+#include "autograd/kernels/gemm_packed.h"
 #include "autograd/kernels/gemm_small.h"
+#include "autograd/kernels/workspace.h"
 
 namespace wengert::kernels {
 
 namespace {
 
-/// Products with more multiplications than this are split into tiles, for several threads.
-constexpr std::int64_t tiled_from = std::int64_t{1} << 21;
-constexpr std::int64_t tile_size = 128;
-/// Elements from B's begin to its end up to which it is read where it lies, once for each four rows of A: while it
-/// stays in the cache, that is as fast as packing.
+/// Multiplications worth a thread of their own.
+constexpr std::int64_t grain = std::int64_t{1} << 19;
+/// Elements from B's begin to its end up to which it is read where it lies: while it stays in the cache, that is as
+/// fast as a copy.
 constexpr std::int64_t direct_up_to = 1 << 18;
-/// Elements of B up to which a transposed copy on the stack pays, where inner products are too short to.
-constexpr std::int64_t copied_up_to = 1 << 13;
+/// Inner products shorter than this spend too long on their last sum.
 constexpr std::int64_t long_row = 256;
 constexpr std::int64_t short_row = 32;  // for few rows or columns
 /// Rows or columns of C that are few enough to read the other side once or twice.
 constexpr std::int64_t few = 8;
 
 template <class T>
-const T* at(const Factor<T>& factor, std::int64_t row, std::int64_t column) {
-  return factor.trans == Trans::no ? factor.data + row * factor.stride + column
-                                   : factor.data + column * factor.stride + row;
-}
-
-template <class T>
 detail::Elements<T> elements(const Factor<T>& a) {
   return a.trans == Trans::no ? detail::Elements<T>{a.data, a.stride, 1} : detail::Elements<T>{a.data, 1, a.stride};
 }
 
-/// The one row of op(A), m = 1, as a row in memory; nullptr if its elements lie apart.
-template <class T>
-const T* as_row(const Factor<T>& a, std::int64_t k) {
-  return a.trans == Trans::no || a.stride == 1 || k == 1 ? a.data : nullptr;
+/// Calls `f(row, rows, column, columns)` for parts of C on several threads. Which parts makes no difference to the bits
+/// of the result, as long as `f` computes each element in the same way.
+template <class F>
+void for_parts(std::int64_t m, std::int64_t n, std::int64_t k, F f) {
+  const std::int64_t line = m <= few ? m * k : n * k;  // for a column, or for a row
+  const std::int64_t unit = m <= few ? 64 : 12;        // whole tiles
+  const std::int64_t count = m <= few ? n : m;
+  const std::int64_t step = (grain / std::max<std::int64_t>(line, 1) / unit + 1) * unit;
+  parallel_for(count, step, [&](std::int64_t begin, std::int64_t end) {
+    m <= few ? f(std::int64_t{0}, m, begin, end - begin) : f(begin, end - begin, std::int64_t{0}, n);
+  });
 }
 
+/// A's rows times B's rows, both as they lie.
 template <class T>
-void eigen_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, T* c, std::int64_t c_stride,
-                Store store) {
-  using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  using Stride = Eigen::OuterStride<>;
-  using Source = Eigen::Map<const Matrix, 0, Stride>;
-  const Source left(a.data, a.trans == Trans::no ? m : k, a.trans == Trans::no ? k : m, Stride(a.stride));
-  const Source right(b.data, b.trans == Trans::no ? k : n, b.trans == Trans::no ? n : k, Stride(b.stride));
-  Eigen::Map<Matrix, 0, Stride> result(c, m, n, Stride(c_stride));
-  const auto assign = [&](const auto& x, const auto& y) {
-    if (store == Store::overwrite) {
-      result.noalias() = x * y;
-    } else {
-      result.noalias() += x * y;
+void by_dots(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_stride, const T* b,
+             std::int64_t b_stride, T* c, std::int64_t c_stride, Store store) {
+  for_parts(m, n, k, [&](std::int64_t i, std::int64_t rows, std::int64_t j, std::int64_t columns) {
+    gemm_by_dots(rows, columns, k, a + i * a_stride, a_stride, b + j * b_stride, b_stride, c + i * c_stride + j,
+                 c_stride, store);
+  });
+}
+
+/// to: [columns, rows] from `from`: [rows, columns] with rows `stride` apart.
+template <class T>
+void transpose(const T* from, std::int64_t stride, std::int64_t rows, std::int64_t columns, T* to) {
+  constexpr std::int64_t size = simd::Pack<T>::size;
+  for (std::int64_t i = 0; i < rows; i += size) {
+    for (std::int64_t j = 0; j < columns; j += size) {
+      detail::transpose_square<false>(from + i * stride + j, stride, to + j * rows + i, rows,
+                                      std::min(size, columns - j), std::min(size, rows - i));
     }
-  };
-  if (a.trans == Trans::no) {
-    b.trans == Trans::no ? assign(left, right) : assign(left, right.transpose());
-  } else {
-    b.trans == Trans::no ? assign(left.transpose(), right) : assign(left.transpose(), right.transpose());
   }
 }
 
-/// Through a copy of B^T, so that rows can be read as they lie.
+/// Whether the rows of B, as they lie, are read well time after time: from a near cache, in whole packets of which none
+/// straddles two lines.
 template <class T>
-void copied_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, T* c, std::int64_t c_stride,
-                 Store store) {
-  T rows[copied_up_to];
-  for (std::int64_t j = 0; j < n; ++j) {
-    for (std::int64_t p = 0; p < k; ++p) rows[p * n + j] = b.data[j * b.stride + p];
-  }
-  gemm_by_rows(m, n, k, elements(a), rows, n, c, c_stride, store);
-}
-
-/// One tile of C on one thread.
-template <class T>
-void serial_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, T* c, std::int64_t c_stride,
-                 Store store) {
-  if (b.trans == Trans::no) {
-    if (k == 1) return gemm_outer(m, n, a.data, a.trans == Trans::no ? a.stride : 1, b.data, c, c_stride, store);
-    if (m <= few || k <= few || b.stride * k <= direct_up_to) {
-      return gemm_by_rows(m, n, k, elements(a), b.data, b.stride, c, c_stride, store);
-    }
-  } else {
-    const T* row = a.trans == Trans::no ? a.data : m == 1 ? as_row(a, k) : nullptr;
-    const bool long_enough = k >= long_row || (k >= short_row && (m <= few || n <= few));
-    if (row && (m == 1 || (long_enough && (m <= few || n * k <= direct_up_to)))) {
-      return gemm_by_dots(m, n, k, row, a.stride, b.data, b.stride, c, c_stride, store);
-    }
-    if (n * k <= copied_up_to) return copied_gemm(m, n, k, a, b, c, c_stride, store);
-  }
-  eigen_gemm(m, n, k, a, b, c, c_stride, store);
+bool is_read_in_place(std::int64_t n, std::int64_t k, const Factor<T>& b) {
+  constexpr std::int64_t size = simd::Pack<T>::size;
+  return n % size == 0 && b.stride % size == 0 && b.stride * k <= direct_up_to;
 }
 
 }  // namespace
@@ -111,26 +77,43 @@ template <class T>
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, T* c, std::int64_t c_stride,
           Store store) {
   if (m == 0 || n == 0) return;
+  if (k == 0) {
+    for (std::int64_t i = 0; store == Store::overwrite && i < m; ++i) std::fill_n(c + i * c_stride, n, T(0));
+    return;
+  }
   if (n == 1 && b.trans == Trans::no && b.stride == 1) b = {b.data, k, Trans::yes};  // a column that lies like a row
   if (n == 1 && m != 1 && c_stride == 1) {                                           // C^T = op(B)^T op(A)^T
     return gemm(n, m, k, {b.data, b.stride, !b.trans}, {a.data, a.stride, !a.trans}, c, m, store);
   }
-  const std::int64_t work = m * n * k;
-  if (work <= tiled_from || (m <= tile_size && n <= tile_size && m > 1)) {
-    return serial_gemm(m, n, k, a, b, c, c_stride, store);
-  }
-  // A single row is split into shorter pieces, as there is nothing to pack.
-  const std::int64_t width = m == 1 ? std::max<std::int64_t>(64, tiled_from / 8 / k / 64 * 64) : tile_size;
-  const std::int64_t columns = (n + width - 1) / width;
-  const std::int64_t rows = (m + tile_size - 1) / tile_size;
-  parallel_for(rows * columns, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t tile = begin; tile < end; ++tile) {
-      const std::int64_t i = tile / columns * tile_size;
-      const std::int64_t j = tile % columns * width;
-      serial_gemm(std::min(tile_size, m - i), std::min(width, n - j), k, {at(a, i, 0), a.stride, a.trans},
-                  {at(b, 0, j), b.stride, b.trans}, c + i * c_stride + j, c_stride, store);
+  if (m == 1 && (a.stride == 1 || k == 1)) a = {a.data, k, Trans::no};  // a column that lies like a row
+  if (b.trans == Trans::yes && a.trans == Trans::no) {
+    const bool few_tiles = m <= few || n <= few;
+    const bool long_enough = k >= (few_tiles ? short_row : std::max(long_row, 4 * n));
+    if (m == 1 || (long_enough && (m <= few || n * k <= direct_up_to))) {
+      return by_dots(m, n, k, a.data, a.stride, b.data, b.stride, c, c_stride, store);
     }
-  });
+  }
+  if (b.trans == Trans::no) {
+    if (k == 1) {
+      return for_parts(m, n, k, [&](std::int64_t i, std::int64_t rows, std::int64_t j, std::int64_t columns) {
+        const std::int64_t apart = a.trans == Trans::no ? a.stride : 1;
+        gemm_outer(rows, columns, a.data + i * apart, apart, b.data + j, c + i * c_stride + j, c_stride, store);
+      });
+    }
+    if (m <= few || k <= few || is_read_in_place(n, k, b)) {
+      return for_parts(m, n, k, [&](std::int64_t i, std::int64_t rows, std::int64_t j, std::int64_t columns) {
+        const detail::Elements<T> all = elements(a);
+        gemm_by_rows(rows, columns, k, {all.data + i * all.row, all.row, all.column}, b.data + j, b.stride,
+                     c + i * c_stride + j, c_stride, store);
+      });
+    }
+    if (n < simd::Pack<T>::size && k >= long_row && a.trans == Trans::no) {  // many lanes would be idle
+      const Workspace<T> columns(n * k);
+      transpose(b.data, b.stride, k, n, columns.get());
+      return by_dots(m, n, k, a.data, a.stride, columns.get(), k, c, c_stride, store);
+    }
+  }
+  gemm_packed(m, n, k, a, b, c, c_stride, store);
 }
 
 template void gemm(std::int64_t, std::int64_t, std::int64_t, Factor<float>, Factor<float>, float*, std::int64_t, Store);

@@ -71,26 +71,30 @@ template <class Vector>
   return v;
 }
 
+/// What of the last packet of a row there is: all of it, in B and in C; all in B, which is a padded copy, and some of
+/// it in C; or some of it in both.
+enum class Tail : std::uint8_t { none, padded, partial };
+
 /// `rows` rows of C, `packs` packets wide, of which the last has `last` lanes: each element of A times a row of B.
-template <int rows, int packs, bool whole, class T>
+template <int rows, int packs, Tail tail, class T>
 void tile_of_rows(std::int64_t k, Elements<T> a, const T* b, std::int64_t b_stride, T* c, std::int64_t c_stride,
                   Store store, std::int64_t last) {
   constexpr std::int64_t width = Pack<T>::size;
   // Bare vectors: compilers keep arrays of them in registers, but not arrays of packets.
   using Vector = typename Pack<T>::Vector;
-  const auto load = [last](const T* row, int j) {
+  const auto load = [last](const T* row, int j, bool whole) {
     if (whole || j + 1 < packs) return Pack<T>::load(row + j * width).vector();
     return Pack<T>::load_partial(row + j * width, last).vector();
   };
   Vector sums[rows][packs] = {};
   if (store == Store::add) {
     for (int i = 0; i < rows; ++i) {
-      for (int j = 0; j < packs; ++j) sums[i][j] = load(c + i * c_stride, j);
+      for (int j = 0; j < packs; ++j) sums[i][j] = load(c + i * c_stride, j, tail == Tail::none);
     }
   }
   for (std::int64_t p = 0; p < k; ++p) {
     Vector row[packs];
-    for (int j = 0; j < packs; ++j) row[j] = in_register(load(b + p * b_stride, j));
+    for (int j = 0; j < packs; ++j) row[j] = in_register(load(b + p * b_stride, j, tail != Tail::partial));
     for (int i = 0; i < rows; ++i) {
       const Pack<T> factor(a.data[i * a.row + p * a.column]);
       for (int j = 0; j < packs; ++j) sums[i][j] = fma(factor, Pack<T>(row[j]), Pack<T>(sums[i][j])).vector();
@@ -99,7 +103,7 @@ void tile_of_rows(std::int64_t k, Elements<T> a, const T* b, std::int64_t b_stri
   for (int i = 0; i < rows; ++i) {
     for (int j = 0; j < packs; ++j) {
       T* out = c + i * c_stride + j * width;
-      if (whole || j + 1 < packs) {
+      if (tail == Tail::none || j + 1 < packs) {
         Pack<T>(sums[i][j]).store(out);
       } else {
         Pack<T>(sums[i][j]).store_partial(out, last);
@@ -108,20 +112,24 @@ void tile_of_rows(std::int64_t k, Elements<T> a, const T* b, std::int64_t b_stri
   }
 }
 
+/// Rows of C in a tile: enough sums at a time to keep the multipliers busy, few enough for the registers.
+inline constexpr int tile_rows = 6;
+
 /// `packs` packets of columns, all rows.
-template <int packs, bool whole, class T>
+template <int packs, Tail tail, class T>
 void columns_of_rows(std::int64_t m, std::int64_t k, Elements<T> a, const T* b, std::int64_t b_stride, T* c,
                      std::int64_t c_stride, Store store, std::int64_t last) {
   std::int64_t i = 0;
   const auto rows = [&]<int count>() {
     for (; i + count <= m; i += count) {
-      tile_of_rows<count, packs, whole>(k, {a.data + i * a.row, a.row, a.column}, b, b_stride, c + i * c_stride,
-                                        c_stride, store, last);
+      tile_of_rows<count, packs, tail>(k, {a.data + i * a.row, a.row, a.column}, b, b_stride, c + i * c_stride,
+                                       c_stride, store, last);
     }
   };
-  // Enough sums at a time to keep the multipliers busy, few enough for the registers.
   if constexpr (packs == 1) rows.template operator()<8>();
+  rows.template operator()<tile_rows>();
   rows.template operator()<4>();
+  rows.template operator()<2>();
   rows.template operator()<1>();
 }
 
@@ -172,12 +180,16 @@ void gemm_by_rows(std::int64_t m, std::int64_t n, std::int64_t k, detail::Elemen
   constexpr int most = simd::register_bytes == 64 ? 4 : 2;
   std::int64_t j = 0;
   for (; j + most * width <= n; j += most * width) {
-    detail::columns_of_rows<most, true>(m, k, a, b + j, b_stride, c + j, c_stride, store, width);
+    detail::columns_of_rows<most, detail::Tail::none>(m, k, a, b + j, b_stride, c + j, c_stride, store, width);
   }
   const std::int64_t rest = n - j;
   const std::int64_t last = (rest + width - 1) % width + 1;
   const auto finish = [&]<int packs>() {
-    detail::columns_of_rows<packs, false>(m, k, a, b + j, b_stride, c + j, c_stride, store, last);
+    if (last == width) {
+      detail::columns_of_rows<packs, detail::Tail::none>(m, k, a, b + j, b_stride, c + j, c_stride, store, last);
+    } else {
+      detail::columns_of_rows<packs, detail::Tail::partial>(m, k, a, b + j, b_stride, c + j, c_stride, store, last);
+    }
   };
   if (rest == 0) return;
   if (rest <= width) return finish.template operator()<1>();
