@@ -120,9 +120,13 @@ Shape broadcast_operands(const char* op, std::span<const Tensor* const> operands
 inline constexpr std::int64_t elementwise_grain = 1 << 15;
 
 template <bool contiguous, class T, class F, std::size_t... I>
-[[gnu::always_inline]] inline void fused_loop(F& formula, T* out, const std::array<const T*, sizeof...(I)>& in,
-                                              const bool* advances, std::int64_t n, std::index_sequence<I...>) {
+[[gnu::always_inline]] inline void fused_loop(const F& shared, T* out,
+                                              const std::array<const T*, sizeof...(I)>& operands, const bool* advances,
+                                              std::int64_t n, std::index_sequence<I...>) {
   using Pack = simd::Pack<T>;
+  // Copies that nothing points to: for all that the compiler knows, each packet that is stored changes the others.
+  F formula = shared;
+  const auto in = operands;
   const auto load = [&](auto operand, std::int64_t i) {
     constexpr std::size_t k = operand;
     return contiguous || advances[k] ? Pack::load(in[k] + i) : Pack(*in[k]);

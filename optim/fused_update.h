@@ -11,28 +11,28 @@ namespace wengert::optim {
 
 namespace detail {
 
-template <class T, class F, std::size_t... I>
-void fused_update_loop(const F& formula, const T* weight, T* next_weight, const T* gradient,
-                       const std::array<const T*, sizeof...(I)>& state, const std::array<T*, sizeof...(I)>& next_state,
-                       std::int64_t n, std::index_sequence<I...>) {
+/// Elements begin to end - 1. All is taken by value: a packet that is stored might, for all that the compiler knows,
+/// change what lies behind a reference, and it would be read again for each packet.
+template <class T, class F, std::size_t N, std::size_t... I>
+void fused_update_range(F formula, const T* weight, T* next_weight, const T* gradient,
+                        [[maybe_unused]] std::array<const T*, N> state, [[maybe_unused]] std::array<T*, N> next_state,
+                        std::int64_t begin, std::int64_t end, std::index_sequence<I...> /*states*/) {
   using Pack = simd::Pack<T>;
-  parallel_for(n, wengert::detail::elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
-    std::int64_t i = begin;
-    for (; i + Pack::size <= end; i += Pack::size) {
-      Pack w = Pack::load(weight + i);
-      std::array<Pack, sizeof...(I)> s{Pack::load(state[I] + i)...};
-      formula(w, Pack::load(gradient + i), s[I]...);
-      w.store(next_weight + i);
-      (s[I].store(next_state[I] + i), ...);
-    }
-    if (const std::int64_t rest = end - i; rest > 0) {
-      Pack w = Pack::load_partial(weight + i, rest);
-      std::array<Pack, sizeof...(I)> s{Pack::load_partial(state[I] + i, rest)...};
-      formula(w, Pack::load_partial(gradient + i, rest), s[I]...);
-      w.store_partial(next_weight + i, rest);
-      (s[I].store_partial(next_state[I] + i, rest), ...);
-    }
-  });
+  std::int64_t i = begin;
+  for (; i + Pack::size <= end; i += Pack::size) {
+    Pack w = Pack::load(weight + i);
+    std::array<Pack, N> s{Pack::load(state[I] + i)...};
+    formula(w, Pack::load(gradient + i), s[I]...);
+    w.store(next_weight + i);
+    (s[I].store(next_state[I] + i), ...);
+  }
+  if (const std::int64_t rest = end - i; rest > 0) {
+    Pack w = Pack::load_partial(weight + i, rest);
+    std::array<Pack, N> s{Pack::load_partial(state[I] + i, rest)...};
+    formula(w, Pack::load_partial(gradient + i, rest), s[I]...);
+    w.store_partial(next_weight + i, rest);
+    (s[I].store_partial(next_state[I] + i, rest), ...);
+  }
 }
 
 }  // namespace detail
@@ -54,9 +54,12 @@ void fused_update(const Optimizer::Update& u, const F& formula) {
   [&]<std::size_t... I>(std::index_sequence<I...> indices) {
     const std::array<Tensor, N> next_state{wengert::detail::writable(u.state[I])...};
     dispatch_floating(weight.dtype(), [&]<class T>() {
-      detail::fused_update_loop<T>(formula, Access::data<T>(weight), Access::mutable_data<T>(next_weight),
-                                   Access::data<T>(u.gradient), {Access::data<T>(u.state[I])...},
-                                   {Access::mutable_data<T>(next_state[I])...}, weight.numel(), indices);
+      const std::array<const T*, N> from{Access::data<T>(u.state[I])...};
+      const std::array<T*, N> to{Access::mutable_data<T>(next_state[I])...};
+      parallel_for(weight.numel(), wengert::detail::elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+        detail::fused_update_range(formula, Access::data<T>(weight), Access::mutable_data<T>(next_weight),
+                                   Access::data<T>(u.gradient), from, to, begin, end, indices);
+      });
     });
     ((u.state[I] = next_state[I]), ...);
   }(std::make_index_sequence<N>());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <wengert/autograd/simd.h>
@@ -133,14 +134,16 @@ void columns_of_rows(std::int64_t m, std::int64_t k, Elements<T> a, const T* b, 
   rows.template operator()<1>();
 }
 
-/// `rows` x `columns` inner products of rows of A and rows of B.
+/// `rows` x `columns` inner products of rows of A and rows of B. For a single row, whose time goes into reading B, each
+/// product takes two packets at a time: fewer rows of B are read side by side then, which prefetching does better with.
 template <int rows, int columns, class T>
 void tile_of_dots(std::int64_t k, const T* a, std::int64_t a_stride, const T* b, std::int64_t b_stride, T* c,
                   std::int64_t c_stride, Store store) {
   constexpr std::int64_t width = Pack<T>::size;
+  constexpr int steps = rows == 1 ? 2 : 1;
   using Vector = typename Pack<T>::Vector;
-  Vector sums[rows][columns] = {};
-  const auto step = [&](auto load_a, auto load_b) {
+  Vector sums[steps][rows][columns] = {};
+  const auto step = [&](auto& into, auto load_a, auto load_b) {
     Vector right[columns];
     for (int j = 0; j < columns; ++j) {
       right[j] = load_b(b + j * b_stride).vector();
@@ -148,22 +151,28 @@ void tile_of_dots(std::int64_t k, const T* a, std::int64_t a_stride, const T* b,
     }
     for (int i = 0; i < rows; ++i) {
       const Pack<T> left(in_register(load_a(a + i * a_stride).vector()));
-      for (int j = 0; j < columns; ++j) sums[i][j] = fma(left, Pack<T>(right[j]), Pack<T>(sums[i][j])).vector();
+      for (int j = 0; j < columns; ++j) into[i][j] = fma(left, Pack<T>(right[j]), Pack<T>(into[i][j])).vector();
     }
   };
   std::int64_t p = 0;
-  for (; p + width <= k; p += width) {
-    const auto load = [p](const T* row) { return Pack<T>::load(row + p); };
-    step(load, load);
+  for (; p + steps * width <= k; p += steps * width) {
+    for (int s = 0; s < steps; ++s) {
+      const auto load = [at = p + s * width](const T* row) { return Pack<T>::load(row + at); };
+      step(sums[s], load, load);
+    }
   }
-  if (p < k) {
-    step([&](const T* row) { return load_or_zero(row + p, k - p); },
-         [&](const T* row) { return Pack<T>::load_partial(row + p, k - p); });
+  for (; p < k; p += width) {
+    const std::int64_t rest = std::min(width, k - p);
+    step(
+        sums[0], [&](const T* row) { return load_or_zero(row + p, rest); },
+        [&](const T* row) { return Pack<T>::load_partial(row + p, rest); });
   }
   for (int i = 0; i < rows; ++i) {
     for (int j = 0; j < columns; ++j) {
       T& out = c[i * c_stride + j];
-      const T sum = sum_lanes(Pack<T>(sums[i][j]));
+      Vector total = sums[0][i][j];
+      if constexpr (steps == 2) total += sums[1][i][j];
+      const T sum = sum_lanes(Pack<T>(total));
       out = store == Store::add ? out + sum : sum;
     }
   }
@@ -237,8 +246,6 @@ void gemm_by_dots(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, st
                                              c + i * c_stride + j, c_stride, store);
         }
       };
-      // A sum waits for its previous term: a single row needs more of them side by side.
-      if constexpr (count == 1) columns.template operator()<8>();
       columns.template operator()<4>();
       columns.template operator()<1>();
     }
