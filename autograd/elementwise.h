@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -247,9 +248,11 @@ template <Types types, std::size_t N, class Value, class... Gradients>
 Tensor elementwise_op(const char* name, const std::array<const Tensor*, N>& inputs, Value& value,
                       Gradients&&... gradients) {
   check_operands(name, inputs, types);
-  Shape shape = inputs[0]->shape();
-  const auto differs = [&](const Tensor* input) { return !(input->shape() == shape); };
-  if (std::any_of(inputs.begin() + 1, inputs.end(), differs)) shape = broadcast_operands(name, inputs);
+  const Shape& first = inputs[0]->shape();
+  const auto differs = [&](const Tensor* input) { return !(input->shape() == first); };
+  std::optional<Shape> joint;
+  if (std::any_of(inputs.begin() + 1, inputs.end(), differs)) joint = broadcast_operands(name, inputs);
+  const Shape& shape = joint ? *joint : first;
   Tensor result = fused<types, (N > 1)>(value, shape, inputs[0]->dtype(), inputs);
   if constexpr (sizeof...(Gradients) > 0) {
     static_assert(sizeof...(Gradients) == N, "one gradient for each input");
