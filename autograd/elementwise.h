@@ -258,12 +258,17 @@ Tensor elementwise_op(const char* name, const std::array<const Tensor*, N>& inpu
     static_assert(sizeof...(Gradients) == N, "one gradient for each input");
     if (!grad_enabled()) return result;
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      if (!(inputs[I]->requires_grad() || ...)) return result;
+      if (!(inputs[I]->requires_grad() || ...)) {
+        inherit_cut(result, *inputs[I]...);
+        return result;
+      }
       return record(name, std::move(result),
                     wrt(*inputs[I], make_rule<(N > 1)>(std::move(gradients), inputs, inputs[I]->requires_grad()))...);
     }(std::make_index_sequence<N>());
   } else {
-    return result;
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return without_gradient(name, result, *inputs[I]...);
+    }(std::make_index_sequence<N>());
   }
 }
 

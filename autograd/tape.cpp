@@ -350,6 +350,11 @@ std::vector<Edge> edges_to(std::span<const Tensor> inputs) {
 Tensor seed_for(const char* caller, const Tensor& output, const Tensor& given, std::int64_t rows = 0) {
   check<Error>(output.defined(), "{}: the tensor is undefined (never given a value)", caller);
   if (!output.requires_grad()) {
+    if (const char* op = Access::cut_by(output)) {
+      fail<GraphError>(
+          "{}: the tensor of shape {} does not require a gradient: on the way to it lies '{}', which has none", caller,
+          output.shape(), op);
+    }
     fail<GraphError>(
         "{}: the tensor of shape {} does not require a gradient: it was computed from leaves without requires_grad, "
         "under "

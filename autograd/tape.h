@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -278,11 +279,42 @@ detail::JointRule<F> wrt_all(std::span<const Tensor> inputs, F formula) {
   return {inputs, std::move(formula)};
 }
 
+namespace detail {
+
+/// Notes at what is computed from tensors that require no gradient why they do not, if an op without one is to blame.
+template <class... X>
+void inherit_cut(const Tensor& output, const X&... inputs) noexcept {
+  if (((Access::cut_by(inputs) != nullptr) || ...)) [[unlikely]] {
+    const char* op = nullptr;
+    ((op = op ? op : Access::cut_by(inputs)), ...);
+    Access::set_cut_by(output, op);
+  }
+}
+
+}  // namespace detail
+
+/// The result of an op that has no gradient, such as argmax, before anything else refers to it: asking for the gradient
+/// of it, or of what is computed from it alone, is then an error that names the op. `name` lives as long as the
+/// program.
+template <std::convertible_to<const Tensor&>... X>
+Tensor without_gradient(const char* name, const Tensor& output, const X&... inputs) {
+  if (!grad_enabled()) return output;
+  if ((inputs.requires_grad() || ...))
+    detail::Access::set_cut_by(output, name);
+  else
+    detail::inherit_cut(output, inputs...);
+  return output;
+}
+
 /// Puts an op on the tape: `output` is what it computed, unrecorded, and comes back as the result of op `name` (a
 /// string that lives as long as the program). Records nothing if no input needs a gradient or `no_grad` is on.
 template <class... F>
 Tensor record(const char* name, Tensor output, detail::Rule<F>... rules) {
-  if (!grad_enabled() || !(rules.input.requires_grad() || ...)) return output;
+  if (!grad_enabled()) return output;
+  if (!(rules.input.requires_grad() || ...)) {
+    detail::inherit_cut(output, rules.input...);
+    return output;
+  }
   auto node = detail::Ref<detail::Node>::adopt(new detail::RecordedOp<F...>(name, output, std::move(rules)...));
   if (detail::observer) [[unlikely]]
     detail::notify_recorded(*node, {&rules.input...}, output);
@@ -298,7 +330,13 @@ std::vector<Tensor> record(const char* name, std::vector<Tensor> outputs, detail
   if (grad_enabled()) {
     for (const Tensor& input : rule.inputs) needed = needed || input.requires_grad();
   }
-  if (!needed) return outputs;
+  if (!needed) {
+    for (const Tensor& input : rule.inputs) {
+      if (!grad_enabled() || !detail::Access::cut_by(input)) continue;
+      for (const Tensor& output : outputs) detail::inherit_cut(output, input);
+    }
+    return outputs;
+  }
   auto node = detail::Ref<detail::Node>::adopt(new detail::JointOp<F>(name, outputs, std::move(rule)));
   if (detail::observer) [[unlikely]]
     detail::notify_recorded(*node, rule.inputs, outputs);

@@ -181,6 +181,7 @@ Tensor arange(double begin, double end, double step, DType dtype) {
 Tensor arange(double end, DType dtype) { return arange(0, end, 1, dtype); }
 
 Tensor linspace(double begin, double end, std::int64_t count, DType dtype) {
+  check(count >= 0, "linspace: count must be >= 0, got {}", count);
   const double last = static_cast<double>(std::max<std::int64_t>(count - 1, 1));
   return generate("linspace", Shape{count}, dtype, [&](std::int64_t i) {
     const double t = static_cast<double>(i) / last;

@@ -33,6 +33,8 @@ struct Value {
   std::int64_t numel;
   Ref<Value> owner;  // of `data` if this is a view
   Shape shape;
+  /// The op without a gradient that stands between these numbers and a leaf; for an error.
+  const char* cut_by = nullptr;
 
   static constexpr std::size_t header_bytes = 128;
 
@@ -188,6 +190,11 @@ struct Access {
   static Tensor allocate(const Shape& shape, DType dtype) { return Tensor(Value::create(shape, dtype)); }
 
   static const Ref<Value>& value(const Tensor& tensor) noexcept { return tensor.value_; }
+  static const char* cut_by(const Tensor& tensor) noexcept { return tensor.value_ ? tensor.value_->cut_by : nullptr; }
+  /// For a tensor that its maker has not handed out yet.
+  static void set_cut_by(const Tensor& tensor, const char* op) noexcept {
+    if (tensor.value_.unique()) tensor.value_->cut_by = op;
+  }
   static const Ref<Node>& node(const Tensor& tensor) noexcept { return tensor.node_; }
   static std::uint32_t slot(const Tensor& tensor) noexcept { return tensor.slot_; }
 

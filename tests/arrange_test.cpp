@@ -81,6 +81,14 @@ TEST(Arrange, RejectsBadArguments) {
   expect_error<ShapeError>([] { roll(zeros({2}), 1, 3); }, "roll: axis 3 is out of range");
   expect_error<ShapeError>([] { repeat(zeros({2}), -1); }, "repeat: count must be >= 0, got -1");
   expect_error<ShapeError>([] { tile(zeros({2}), {2, -1}); }, "tile: counts must be >= 0, got -1");
+  constexpr std::int64_t huge = std::int64_t{1} << 62;
+  expect_error<ShapeError>(
+      [] {
+        repeat(zeros({1, 2}), huge, 1);
+      },
+      "repeat: axis 1 of size 2 cannot be repeated 4611686018427387904 times; x has shape [1, 2]");
+  expect_error<ShapeError>([] { tile(zeros({4}), {huge}); },
+                           "tile: axis 0 of size 4 cannot be repeated 4611686018427387904 times; x has shape [4]");
   expect_error<ShapeError>([] { unfold(zeros({2}), 0, 3); }, "unfold: windows of size 3 do not fit axis 0 of size 2");
   expect_error<ShapeError>([] { unfold(zeros({2}), 0, 1, 0); }, "unfold: step must be >= 1, got 0");
   expect_error<ShapeError>([] { meshgrid({zeros({2}), zeros({2, 1})}); }, "meshgrid: axes must be 1-D; number 1");

@@ -10,6 +10,7 @@
 #include <wengert/autograd/parallel.h>
 #include <wengert/autograd/tape.h>
 
+#include "tests/expect.h"
 #include "tests/op_checks.h"
 #include "tests/ops_header.h"
 
@@ -220,6 +221,15 @@ INSTANTIATE_TEST_SUITE_P(OpTable, EveryOpWithoutAGradient, testing::ValuesIn(ops
 TEST_P(EveryOpWithoutAGradient, GivesAResultThatRequiresNone) {
   for_rows(GetParam(), has_no_gradient, [](const OpCase& op_case) {
     EXPECT_FALSE(op_case.apply(make_inputs(op_case, float64, {}, true)).requires_grad());
+  });
+}
+
+TEST_P(EveryOpWithoutAGradient, IsNamedInTheErrorOfWhoeverAsksForOne) {
+  for_rows(GetParam(), has_no_gradient, [](const OpCase& op_case) {
+    const Inputs inputs = make_inputs(op_case, float64, {}, true);
+    if (std::none_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); })) return;
+    const Tensor output = sum(op_case.apply(inputs).to(float64));
+    expect_error<GraphError>([&] { output.backward(); }, "on the way to it lies '");
   });
 }
 

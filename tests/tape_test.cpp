@@ -86,6 +86,33 @@ TEST(Backward, RefusesADetachedTensor) {
   expect_error<GraphError>([&] { no_grad([&] { return x * 2; }).backward(); }, "does not require a gradient");
 }
 
+TEST(Backward, NamesTheOpWithoutAGradientOnTheWay) {
+  const Tensor x = ones({3}).requires_grad(true);
+  expect_error<GraphError>([&] { argmax(tanh(x), 0).backward(); },
+                           "backward: the tensor of shape [] does not require a gradient: on the way to it lies "
+                           "'argmax', which has none");
+  expect_error<GraphError>(
+      [&] {
+        mean(2 * reshape(x > 1, {1, -1}), {1}).backward();
+      },
+      "lies 'greater', which has none");
+  expect_error<GraphError>([&] { (topk(x, 1).indices.to(float32) * 2).backward(); }, "lies 'topk', which has none");
+  expect_error<GraphError>([&] { sum(one_hot(argmax(x, 0), 3)).backward(); }, "lies 'argmax', which has none");
+  expect_error<GraphError>([&] { grad(sum(sort(x).indices.to(float32)), {x}); }, "lies 'sort', which has none");
+  const auto own = [](const Tensor& t) { return without_gradient("own_op", zeros({}), t); };
+  expect_error<GraphError>([&] { own(x).backward(); }, "lies 'own_op', which has none");
+  // As a factor beside a way that has gradients it is a constant.
+  sum(x * (x > 0)).backward();
+  EXPECT_EQ(values_of(x.grad()), (std::vector<double>{1, 1, 1}));
+}
+
+TEST(Backward, DoesNotBlameAnOpThatNoGradientWasLostIn) {
+  const Tensor x = ones({3});
+  expect_error<GraphError>([&] { sum(x > 0).backward(); }, "computed from leaves without requires_grad");
+  const Tensor y = ones({3}).requires_grad(true);
+  expect_error<GraphError>([&] { no_grad([&] { return sum(y > 0); }).backward(); }, "under no_grad");
+}
+
 TEST(Backward, SaysSoWhenCalledTwice) {
   const Tensor x = leaf(2);
   const Tensor y = exp(x * x);

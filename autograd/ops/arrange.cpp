@@ -108,11 +108,13 @@ namespace {
 /// An axis, as the middle one of three, taken `count` times: each element, or the whole.
 enum class Repeated : std::uint8_t { element, axis };
 
-Tensor repeat_axis(const Tensor& x, std::int64_t count, int axis, Repeated repeated) {
+Tensor repeat_axis(const char* op, const Tensor& x, std::int64_t count, int axis, Repeated repeated) {
   if (count == 1) return x;
   const std::int64_t outer = x.shape().numel(0, axis);
   const std::int64_t inner = x.shape().numel(axis + 1, x.rank());
   const std::int64_t size = x.shape()[axis];
+  check(size == 0 || count <= std::numeric_limits<std::int64_t>::max() / size,
+        "{}: axis {} of size {} cannot be repeated {} times; x has shape {}", op, axis, size, count, x.shape());
   const Shape result = x.shape().with(axis, size * count);
   if (repeated == Repeated::element) {
     return reshape(broadcast_to(reshape(x, Shape{outer * size, 1, inner}), {outer * size, count, inner}), result);
@@ -126,7 +128,7 @@ Tensor repeat(const Tensor& x, std::int64_t count, int axis) {
   check_input("repeat", x);
   axis = normalize_axis("repeat", axis, x.rank());
   check(count >= 0, "repeat: count must be >= 0, got {}", count);
-  return repeat_axis(x, count, axis, Repeated::element);
+  return repeat_axis("repeat", x, count, axis, Repeated::element);
 }
 
 Tensor tile(const Tensor& x, const std::vector<std::int64_t>& counts) {
@@ -140,7 +142,7 @@ Tensor tile(const Tensor& x, const std::vector<std::int64_t>& counts) {
     // Innermost first, so that the longest runs are copied most.
     const std::size_t k = counts.size() - 1 - i;
     const int axis = result.rank() - 1 - static_cast<int>(i);
-    result = repeat_axis(result, counts[k], axis, Repeated::axis);
+    result = repeat_axis("tile", result, counts[k], axis, Repeated::axis);
   }
   return result;
 }

@@ -171,7 +171,7 @@ Tensor one_hot(const Tensor& index, std::int64_t classes, DType dtype) {
       row += classes;
     }
   });
-  return y;
+  return without_gradient("one_hot", y, index);
 }
 
 }  // namespace wengert

@@ -220,7 +220,7 @@ ValuesAndIndices largest_with_index(const Tensor& x, const Pooling& pooling) {
   const auto [values, winner] = maxima(x, pooling, true);
   Tensor index = Access::allocate(values.shape(), int64);
   std::copy_n(winners(winner), index.numel(), Access::mutable_data<std::int64_t>(index));
-  return {values, std::move(index)};
+  return {values, without_gradient(pooling.op, index, x)};
 }
 
 Tensor mean(const Tensor& x, const Pooling& pooling);

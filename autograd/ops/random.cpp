@@ -138,7 +138,7 @@ Tensor bernoulli(const Tensor& probabilities, Generator& generator) {
       for (std::int64_t i = begin; i < end; ++i) out[i] = u[i] < p[static_cast<std::size_t>(i)] ? T(1) : T(0);
     });
   });
-  return result;
+  return without_gradient("bernoulli", result, probabilities);
 }
 
 Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement, Generator& generator) {
@@ -171,7 +171,7 @@ Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement, 
       }
     });
   });
-  return result;
+  return without_gradient("multinomial", result, weights);
 }
 
 Tensor normal(const Tensor& mean, const Tensor& deviation, Generator& generator) {

@@ -70,12 +70,14 @@ Tensor min(const Tensor& x, const Axes& axes, bool keepdims) {
 
 Tensor any(const Tensor& x, const Axes& axes, bool keepdims) {
   const ReductionPlan plan = plan_reduction("any", x, axes, keepdims, Types::all);
-  return plan.count == 0 ? zeros(plan.result, x.dtype()) : reduced(Reduction::max, x != 0, plan.axes, plan.result);
+  if (plan.count == 0) return zeros(plan.result, x.dtype());
+  return without_gradient("any", reduced(Reduction::max, x != 0, plan.axes, plan.result), x);
 }
 
 Tensor all(const Tensor& x, const Axes& axes, bool keepdims) {
   const ReductionPlan plan = plan_reduction("all", x, axes, keepdims, Types::all);
-  return plan.count == 0 ? ones(plan.result, x.dtype()) : reduced(Reduction::min, x != 0, plan.axes, plan.result);
+  if (plan.count == 0) return ones(plan.result, x.dtype());
+  return without_gradient("all", reduced(Reduction::min, x != 0, plan.axes, plan.result), x);
 }
 
 Tensor argmax(const Tensor& x, int axis, bool keepdims) {
@@ -190,7 +192,7 @@ Tensor index_of_extreme(const char* op, kernels::Reduction kind, const Tensor& x
   check(shape[axis] > 0, "{}: axis {} of shape {} has no element to choose from", op, axis, shape);
   Tensor y = Access::allocate(keepdims ? shape.with(axis, 1) : shape.removed(axis), DType::int64);
   kernels::index_of_extreme(kind, x, shape.numel(0, axis), shape[axis], shape.numel(axis + 1, shape.rank()), y);
-  return y;
+  return without_gradient(op, y, x);
 }
 
 }  // namespace detail

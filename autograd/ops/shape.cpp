@@ -323,7 +323,7 @@ Tensor Tensor::to(DType target) const {
     dispatch(target,
              [&]<class To>() { convert(Access::data<From>(*this), Access::mutable_data<To>(result), numel()); });
   });
-  if (!is_floating(target)) return result;
+  if (!is_floating(target)) return without_gradient("to", result, *this);
   return record("to", std::move(result),
                 wrt(*this, [from = dtype()](const Tensor& g, Rows /*rows*/) { return g.to(from); }));
 }

@@ -20,12 +20,12 @@ ValuesAndIndices chosen(const char* op, const Tensor& x, int axis, const Tensor&
 }
 
 /// Positions of the first `count` elements in order along `axis`.
-Tensor order(const Tensor& x, int axis, bool descending, std::int64_t count) {
+Tensor order(const char* op, const Tensor& x, int axis, bool descending, std::int64_t count) {
   const Shape& shape = x.shape();
   Tensor indices = Access::allocate(shape.with(axis, count), DType::int64);
   kernels::argsort(x, shape.numel(0, axis), shape[axis], shape.numel(axis + 1, shape.rank()), descending, count,
                    indices);
-  return indices;
+  return without_gradient(op, indices, x);
 }
 
 int checked_axis(const char* op, const Tensor& x, int axis) {
@@ -53,19 +53,19 @@ ValuesAndIndices min_with_index(const Tensor& x, int axis, bool keepdims) {
 
 ValuesAndIndices sort(const Tensor& x, int axis, bool descending) {
   axis = checked_axis("sort", x, axis);
-  return chosen("sort", x, axis, order(x, axis, descending, x.dim(axis)));
+  return chosen("sort", x, axis, order("sort", x, axis, descending, x.dim(axis)));
 }
 
 Tensor argsort(const Tensor& x, int axis, bool descending) {
   axis = checked_axis("argsort", x, axis);
-  return order(x, axis, descending, x.dim(axis));
+  return order("argsort", x, axis, descending, x.dim(axis));
 }
 
 ValuesAndIndices topk(const Tensor& x, std::int64_t k, int axis, bool largest) {
   axis = checked_axis("topk", x, axis);
   check(k >= 0 && k <= x.dim(axis), "topk: k is {}, but axis {} of shape {} has {} elements", k, axis, x.shape(),
         x.dim(axis));
-  return chosen("topk", x, axis, order(x, axis, largest, k));
+  return chosen("topk", x, axis, order("topk", x, axis, largest, k));
 }
 
 Tensor median(const Tensor& x, const Axes& axes, bool keepdims) {
@@ -73,7 +73,7 @@ Tensor median(const Tensor& x, const Axes& axes, bool keepdims) {
   check(plan.count > 0, "median: there is no element to choose from in a tensor of shape {}", x.shape());
   const Tensor rows = detail::groups_in_rows(x, plan);
   const std::int64_t count = plan.count;
-  const Tensor in_order = chosen("median", rows, 1, order(rows, 1, false, count)).values;
+  const Tensor in_order = chosen("median", rows, 1, order("median", rows, 1, false, count)).values;
   const Tensor middle = mean(slice(in_order, 1, (count - 1) / 2, count / 2 + 1), {1});
   // NaN comes last in order. It is chosen, not put in, so that it gets the gradient.
   const Tensor last = select(in_order, 1, count - 1);
