@@ -158,11 +158,14 @@ CallStack CallStack::here() noexcept {
 }
 
 std::string CallStack::user_line() const {
+  // Inside of the library's own calls there may be others: a sanitizer wraps `backtrace`.
+  bool in_library = false;
   for (int i = 0; i < count_; ++i) {
     // The call lies before the address that it returns to.
     const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(returns_[static_cast<std::size_t>(i)]) - 1;
     for (const Call& call : calls_at(address)) {
-      if (!is_users(call)) continue;
+      in_library = in_library || !is_users(call);
+      if (!in_library || !is_users(call)) continue;
       const std::string function = demangled(call.function);
       if (call.file.empty()) return fmt::format("{}, {} ({})", function, place_in_file(address), hint);
       return fmt::format("{}:{}{}", call.file, call.line, function.empty() ? "" : fmt::format(" ({})", function));

@@ -35,7 +35,8 @@ TEST(Protobuf, ReadsEachWireType) {
 TEST(Protobuf, AnEmptyMessageHasNoFields) { EXPECT_TRUE(fields_of("").empty()); }
 
 TEST(Protobuf, KeepsTheOrderOfRepeatedFields) {
-  const auto fields = fields_of("\x08\x02\x08\x01\x0a\x00"s);
+  const std::string message = "\x08\x02\x08\x01\x0a\x00"s;
+  const auto fields = fields_of(message);
   ASSERT_EQ(fields.size(), 3U);
   EXPECT_EQ(fields[0].integer(), 2);
   EXPECT_EQ(fields[1].integer(), 1);
@@ -55,13 +56,13 @@ TEST(Protobuf, ReadsLargeFieldNumbers) {
 
 TEST(Protobuf, ReadsRepeatedNumbersPackedOrNot) {
   std::vector<std::int64_t> integers;
-  for (const Field& field : fields_of("\x08\x03\x0a\x03\x01\x96\x01\x08\x04"s)) append_integers(field, integers);
+  const std::string whole = "\x08\x03\x0a\x03\x01\x96\x01\x08\x04"s;
+  for (const Field& field : fields_of(whole)) append_integers(field, integers);
   EXPECT_EQ(integers, (std::vector<std::int64_t>{3, 1, 150, 4}));
 
   std::vector<float> singles;
-  for (const Field& field : fields_of("\x0d\x00\x00\x80\x3f\x0a\x08\x00\x00\x00\x40\x00\x00\x80\xbf"s)) {
-    append_singles(field, singles);
-  }
+  const std::string single = "\x0d\x00\x00\x80\x3f\x0a\x08\x00\x00\x00\x40\x00\x00\x80\xbf"s;
+  for (const Field& field : fields_of(single)) append_singles(field, singles);
   EXPECT_EQ(singles, (std::vector<float>{1, 2, -1}));
 
   std::vector<double> doubles;
@@ -122,7 +123,8 @@ TEST(Protobuf, RejectsFieldNumbersOutOfRangeAndGroups) {
 }
 
 TEST(Protobuf, RejectsAFieldReadAsAnotherType) {
-  const auto fields = fields_of("\x08\x01\x12\x01\x80\x1d\x00\x00\x00\x00"s);
+  const std::string message = "\x08\x01\x12\x01\x80\x1d\x00\x00\x00\x00"s;
+  const auto fields = fields_of(message);
   expect_error<IoError>([&] { fields[0].text(); }, "field 1 has wire type 0, expected 2");
   expect_error<IoError>([&] { fields[0].single(); }, "field 1 has wire type 0, expected 5");
   expect_error<IoError>([&] { fields[1].integer(); }, "field 2 has wire type 2, expected 0");
