@@ -33,6 +33,9 @@ struct Value {
   std::int64_t numel;
   Ref<Value> owner;  // of `data` if this is a view
   Shape shape;
+  /// The op without a gradient that these numbers were computed through, though gradients reached that far: so that
+  /// `backward` on a constant can say why it is one.
+  std::atomic<const char*> stopped_by = nullptr;
 
   static constexpr std::size_t header_bytes = 128;
 
@@ -184,6 +187,12 @@ struct Access {
     tensor.node_ = std::move(node);
     tensor.slot_ = slot;
     return tensor;
+  }
+  /// `output` as what an op has put on the tape.
+  static Tensor recorded(const Tensor& output, Ref<Node> node, std::uint32_t slot) noexcept {
+    if (output.value_->stopped_by.load(std::memory_order_relaxed)) [[unlikely]]
+      output.value_->stopped_by.store(nullptr, std::memory_order_relaxed);  // inside the op, which has a gradient
+    return make(output.value_, std::move(node), slot);
   }
   static Tensor allocate(const Shape& shape, DType dtype) { return Tensor(Value::create(shape, dtype)); }
 
