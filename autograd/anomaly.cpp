@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "autograd/detail/call_stack.h"
+#include "autograd/detail/position.h"
 
 namespace wengert {
 
@@ -69,14 +70,8 @@ std::string complaint(const Tensor& tensor) {
   if (!tensor.defined() || !is_floating(tensor.dtype())) return {};
   const Statistics s = statistics_of(tensor);
   if (s.bad == 0) return {};
-  std::vector<std::int64_t> place(static_cast<std::size_t>(tensor.rank()));
-  std::int64_t rest = s.first_bad;
-  for (int axis = tensor.rank() - 1; axis >= 0; --axis) {
-    place[static_cast<std::size_t>(axis)] = rest % tensor.shape()[axis];
-    rest /= tensor.shape()[axis];
-  }
-  return fmt::format("{} in {} of {} elements, first at [{}]", s.any_nan ? "nan" : "infinity", s.bad, tensor.numel(),
-                     fmt::join(place, ", "));
+  return fmt::format("{} in {} of {} elements, first at {}", s.any_nan ? "nan" : "infinity", s.bad, tensor.numel(),
+                     detail::position_of(s.first_bad, tensor.shape()));
 }
 
 }  // namespace
@@ -104,18 +99,24 @@ void Anomaly::recorded(detail::Node& node, std::span<const Tensor> inputs, std::
 
 void Anomaly::after_rules(const detail::Node& node, std::span<const Tensor> upstream,
                           std::span<const Tensor> downstream) {
-  for (std::size_t i = 0; i < downstream.size(); ++i) {
-    const std::string wrong = complaint(downstream[i]);
-    if (wrong.empty()) continue;
+  const auto complain = [&](const std::string& what) {
     std::string forward;
     if (const auto* seen = detail::note_on<Seen>(node)) {
       forward = fmt::format("; op {} recorded under the guard{}; recorded at {}", seen->number, seen->inputs,
                             seen->stack.user_line());
     }
-    Error error(fmt::format("anomaly: backward of '{}' gave {} for input {}{}{}", node.name, wrong, i,
-                            describe_all("gradient of output", upstream), forward));
+    Error error(fmt::format("anomaly: {}{}{}", what, describe_all("gradient of output", upstream), forward));
     if (const auto place = detail::place_of(node)) error.prepend_module(place->path, place->type);
     throw error;
+  };
+  // No rule gave that: it is the caller's, a hook's, or the sum of what several rules gave.
+  for (std::size_t i = 0; i < upstream.size(); ++i) {
+    const std::string wrong = complaint(upstream[i]);
+    if (!wrong.empty()) complain(fmt::format("backward of '{}' was handed {} for output {}", node.name, wrong, i));
+  }
+  for (std::size_t i = 0; i < downstream.size(); ++i) {
+    const std::string wrong = complaint(downstream[i]);
+    if (!wrong.empty()) complain(fmt::format("backward of '{}' gave {} for input {}", node.name, wrong, i));
   }
 }
 

@@ -259,23 +259,24 @@ Tensor elementwise_op(const char* name, const std::array<const Tensor*, N>& inpu
     if (!grad_enabled()) return result;
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       if (!(inputs[I]->requires_grad() || ...)) {
-        inherit_cut(result, *inputs[I]...);
+        (inherit_stop(result, *inputs[I]), ...);
         return result;
       }
       return record(name, std::move(result),
                     wrt(*inputs[I], make_rule<(N > 1)>(std::move(gradients), inputs, inputs[I]->requires_grad()))...);
     }(std::make_index_sequence<N>());
   } else {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return without_gradient(name, result, *inputs[I]...);
-    }(std::make_index_sequence<N>());
+    if (grad_enabled()) {
+      for (const Tensor* input : inputs) note_stop(name, result, *input);
+    }
+    return result;
   }
 }
 
 }  // namespace detail
 
 /// An element-wise op of one input: `value(x)`, and its gradient as one of the `by_...` functions makes it. Without a
-/// gradient the result requires none. `name` lives as long as the program.
+/// gradient the result is a constant. `name` lives as long as the program.
 template <Types types = Types::floating, class Value, class... Gradients>
   requires(!std::is_convertible_v<Value, const Tensor&> && sizeof...(Gradients) <= 1)
 Tensor elementwise(const char* name, const Tensor& x, Value value, Gradients... gradients) {

@@ -45,7 +45,8 @@ void walk(const Tensors& outputs, F enters) {
 }
 
 /// The places outside that the graph of `outputs` leads to, from `inputs` apart: what a function captured. A node
-/// belongs to the function if its id is above `before`.
+/// belongs to the function if its id is above `before`. (So may one that another thread recorded earlier; then what
+/// lies behind it counts as captured.)
 std::vector<Edge> captured_by(const Tensors& outputs, const Tensors& inputs, std::uint64_t before) {
   std::vector<Edge> captured;
   walk(outputs, [&](const Edge& edge) {
@@ -67,6 +68,12 @@ bool any_requires_grad(const Tensors& tensors) {
 void check_arguments(const char* caller, const Tensors& arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     check<Error>(arguments[i].defined(), "{}: argument {} is undefined", caller, i);
+  }
+}
+
+void check_results(const char* caller, const Tensors& results) {
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    check<Error>(results[i].defined(), "{}: the function's result {} is undefined", caller, i);
   }
 }
 
@@ -114,9 +121,13 @@ Tensors gradients_or_zeros(const Used& used, const Tensors& inputs, const Gradie
   return result;
 }
 
+void check_one_result(const char* caller, const Linearization& at) {
+  check<Error>(at.outputs.size() == 1, "{}: the function returned {} tensors, expected one", caller, at.outputs.size());
+}
+
 /// The one output, which must be a single number.
 const Tensor& number_of(const char* caller, const Linearization& at) {
-  check<Error>(at.outputs.size() == 1, "{}: the function returned {} tensors, expected one", caller, at.outputs.size());
+  check_one_result(caller, at);
   check(at.outputs[0].numel() == 1, "{}: the function returned shape {}, expected a single number", caller,
         at.outputs[0].shape());
   return at.outputs[0];
@@ -129,14 +140,14 @@ Tensors detached(Tensors tensors) {
 
 }  // namespace
 
-Linearization::Linearization(TensorFunction f, const Tensors& arguments, const Tensors& more) {
-  check_arguments("function of tensors", arguments);
+Linearization::Linearization(const char* caller, TensorFunction f, const Tensors& arguments, const Tensors& more) {
+  check_arguments(caller, arguments);
   const bool recording = grad_enabled();
   const EnableGrad guard;
   const std::uint64_t before = next_id({});
   for (const Tensor& argument : arguments) inputs.push_back(handle_of(recording ? argument : argument.detach()));
   outputs = f(inputs);
-  check_arguments("function of tensors: its result", outputs);
+  check_results(caller, outputs);
   outer = recording &&
           (any_requires_grad(arguments) || any_requires_grad(more) || !captured_by(outputs, inputs, before).empty());
 }
@@ -163,8 +174,7 @@ Tensors gradients_of_number(const char* caller, const Linearization& at) {
 
 std::pair<Tensors, Tensors> push_forward(TensorFunction f, const Tensors& primals, const Tensors& tangents) {
   check<Error>(primals.size() == tangents.size(), "jvp: {} tangents for {} primals", tangents.size(), primals.size());
-  check_arguments("jvp", primals);
-  const Linearization at(f, primals, tangents);
+  const Linearization at("jvp", f, primals, tangents);
   const bool recording = grad_enabled();
   const EnableGrad guard;
   // The gradients as a linear function of cotangents u; the gradient of <gradients, tangents> by u is J tangents.
@@ -191,7 +201,7 @@ std::pair<Tensors, Tensors> push_forward(TensorFunction f, const Tensors& primal
 Tensors hessian_vector_products(TensorFunction f, const Tensors& arguments, const Tensors& vectors) {
   check<Error>(arguments.size() == vectors.size(), "hvp: {} vectors for {} arguments", vectors.size(),
                arguments.size());
-  const Linearization at(f, arguments, vectors);
+  const Linearization at("hvp", f, arguments, vectors);
   const Tensor& y = number_of("hvp", at);
   const bool create_graph = grad_enabled() && at.outer;
   const EnableGrad guard;
@@ -351,8 +361,8 @@ Tensors pull_back_rows(const char* caller, const Linearization& at, const Tensor
 }
 
 Tensors jacobians(const char* caller, TensorFunction f, const Tensors& arguments) {
-  const Linearization at(f, arguments);
-  check<Error>(at.outputs.size() == 1, "{}: the function returned {} tensors, expected one", caller, at.outputs.size());
+  const Linearization at(caller, f, arguments);
+  check_one_result(caller, at);
   const Tensor& y = at.outputs[0];
   check<DTypeError>(is_floating(y.dtype()), "{}: the function returned int64, which has no derivative", caller);
   std::int64_t columns = 0;
@@ -372,6 +382,14 @@ Tensors jacobians(const char* caller, TensorFunction f, const Tensors& arguments
   return empty;
 }
 
+Tensor hessian_at(TensorFunction f, const Tensor& x) {
+  if (x.defined() && !is_floating(x.dtype())) return {};  // held fixed
+  const auto gradient = [&](const Tensor& at) {
+    return gradients_of_number("hessian", Linearization("hessian", f, {at}))[0];
+  };
+  return jacobians("hessian", borrow<Arguments<Tensor>>(gradient), {x})[0];
+}
+
 Tensors per_sample(TensorFunction f, const Tensors& parameters, const Tensors& batch) {
   check<Error>(!batch.empty(), "per_sample_grad: there is no batch");
   check_arguments("per_sample_grad", batch);
@@ -387,8 +405,9 @@ Tensors per_sample(TensorFunction f, const Tensors& parameters, const Tensors& b
     Tensors one;
     for (const Tensor& tensor : batch) one.push_back(tensor.detach().slice(sample, sample + 1));
     const Tensors loss = f(one);
-    check(loss.size() == 1 && loss[0].numel() == 1, "per_sample_grad: the loss must be a single number, got shape {}",
-          loss[0].shape());
+    check<Error>(loss.size() == 1, "per_sample_grad: the loss returned {} tensors, expected one", loss.size());
+    check_results("per_sample_grad", loss);
+    check(loss[0].numel() == 1, "per_sample_grad: the loss must be a single number, got shape {}", loss[0].shape());
     Tensors gradients = wengert::grad(loss, parameters, {.allow_unused = true});
     for (std::size_t k = 0; k < parameters.size(); ++k) {
       rows[k].push_back(gradients[k].defined() ? std::move(gradients[k]) : zeros_like(parameters[k]));
@@ -408,7 +427,8 @@ struct Recomputation {
   std::shared_ptr<const void> owner;  // of f
   Tensors arguments;
   std::vector<Edge> captured;
-  std::vector<std::size_t> recorded;  // numbers of the results that are on the tape
+  std::size_t count;                  // of the results
+  std::vector<std::size_t> recorded;  // numbers of those that are on the tape
   Generator::State random;
 
   Tensors operator()(std::span<const Tensor> upstream, const std::uint8_t* needed) {
@@ -421,8 +441,15 @@ struct Recomputation {
       inputs.push_back(x.requires_grad() ? handle_of(create_graph ? x : x.detach()) : x);
     }
     const Tensors outputs = f(inputs);
+    check<Error>(outputs.size() == count, "checkpoint: the function returned {} tensors when it ran again, {} at first",
+                 outputs.size(), count);
+    check_results("checkpoint", outputs);
     Used used;
-    for (std::size_t i = 0; i < recorded.size(); ++i) used.add(outputs[recorded[i]], upstream[i]);
+    for (std::size_t i = 0; i < recorded.size(); ++i) {
+      const Tensor& output = outputs[recorded[i]];
+      if (upstream[i].defined()) check_like("checkpoint", "recomputed result", recorded[i], output, upstream[i]);
+      used.add(output, upstream[i]);
+    }
 
     std::vector<Edge> places;
     std::vector<std::size_t> numbers;
@@ -436,8 +463,9 @@ struct Recomputation {
 
     Tensors gradients(arguments.size() + captured.size());
     if (used.outputs.empty()) return gradients;
+    // Nothing is released on the way, since it may not be all of f's making: see `captured_by`.
     Tensors found = gradients_at(used.outputs, used.weights, places,
-                                 {.create_graph = create_graph, .retain_graph = create_graph, .stop_at_targets = true});
+                                 {.create_graph = create_graph, .retain_graph = true, .stop_at_targets = true});
     for (std::size_t i = 0; i < numbers.size(); ++i) gradients[numbers[i]] = std::move(found[i]);
     return gradients;
   }
@@ -454,7 +482,7 @@ Tensors run_checkpoint(TensorFunction f, std::shared_ptr<const void> owner, cons
   for (const Tensor& x : arguments) inputs.push_back(x.detach().requires_grad(x.requires_grad()));
   // Recorded only to find what the function captured; nothing of it is kept.
   Tensors outputs = f(inputs);
-  check_arguments("checkpoint: the function's result", outputs);
+  check_results("checkpoint", outputs);
   std::vector<Edge> captured = captured_by(outputs, inputs, before);
 
   Tensors all = arguments;
@@ -469,7 +497,8 @@ Tensors run_checkpoint(TensorFunction f, std::shared_ptr<const void> owner, cons
   outputs = detached(std::move(outputs));
   if (recorded.empty()) return outputs;
   results = record("checkpoint", std::move(results),
-                   wrt_all(all, Recomputation{f, std::move(owner), arguments, std::move(captured), recorded, random}));
+                   wrt_all(all, Recomputation{f, std::move(owner), arguments, std::move(captured), outputs.size(),
+                                              recorded, random}));
   for (std::size_t i = 0; i < recorded.size(); ++i) outputs[recorded[i]] = results[i];
   return outputs;
 }
@@ -477,8 +506,8 @@ Tensors run_checkpoint(TensorFunction f, std::shared_ptr<const void> owner, cons
 Tensor run_custom_gradient(TensorFunction f, TensorFunction gradient, std::shared_ptr<const void> owner,
                            const Tensors& arguments) {
   check_arguments("custom_gradient", arguments);
-  Tensors values = no_grad([&] { return f(arguments); });
-  check_arguments("custom_gradient: the function's result", values);
+  const Tensors values = no_grad([&] { return f(arguments); });
+  check_results("custom_gradient", values);
   // The rule gets the result with its place on the tape, for the order above. The node owns the rule, so the rule
   // knows the node by address only.
   const auto node = std::make_shared<Node*>(nullptr);

@@ -43,7 +43,8 @@ struct Linearization {
   std::vector<Tensor> outputs;
   bool outer = false;  ///< whether something outside requires gradients of what is computed here
 
-  Linearization(TensorFunction f, const std::vector<Tensor>& arguments, const std::vector<Tensor>& more = {});
+  Linearization(const char* caller, TensorFunction f, const std::vector<Tensor>& arguments,
+                const std::vector<Tensor>& more = {});
   /// What the user gets to see.
   std::vector<Tensor> values() const;
 };
@@ -61,6 +62,7 @@ std::pair<std::vector<Tensor>, std::vector<Tensor>> push_forward(TensorFunction 
 std::vector<Tensor> hessian_vector_products(TensorFunction f, const std::vector<Tensor>& arguments,
                                             const std::vector<Tensor>& vectors);
 std::vector<Tensor> jacobians(const char* caller, TensorFunction f, const std::vector<Tensor>& arguments);
+Tensor hessian_at(TensorFunction f, const Tensor& x);
 std::vector<Tensor> run_checkpoint(TensorFunction f, std::shared_ptr<const void> owner,
                                    const std::vector<Tensor>& arguments);
 Tensor run_custom_gradient(TensorFunction f, TensorFunction gradient, std::shared_ptr<const void> owner,
@@ -145,7 +147,7 @@ template <detail::Function F>
 auto value_and_grad(F f) {
   return [f = std::move(f)]<class... X>(const X&... x) {
     using Args = detail::Arguments<X...>;
-    const detail::Linearization at(detail::borrow<Args>(f), Args::list(x...));
+    const detail::Linearization at("value_and_grad", detail::borrow<Args>(f), Args::list(x...));
     auto gradients = Args::pack(detail::gradients_of_number("value_and_grad", at));
     return ValueAndGrad<decltype(gradients)>{at.values()[0], std::move(gradients)};
   };
@@ -156,7 +158,7 @@ template <detail::Function F>
 auto grad(F f) {
   return [f = std::move(f)]<class... X>(const X&... x) {
     using Args = detail::Arguments<X...>;
-    const detail::Linearization at(detail::borrow<Args>(f), Args::list(x...));
+    const detail::Linearization at("grad", detail::borrow<Args>(f), Args::list(x...));
     return Args::pack(detail::gradients_of_number("grad", at));
   };
 }
@@ -197,7 +199,7 @@ class Pullback {
 template <class F, class... X>
 auto vjp(F&& f, const X&... x) {
   using Args = detail::Arguments<X...>;
-  detail::Linearization at(detail::borrow<Args>(f), Args::list(x...));
+  detail::Linearization at("vjp", detail::borrow<Args>(f), Args::list(x...));
   auto value = detail::pack_values<Args, F>(at.values());
   return std::pair(std::move(value), detail::Pullback<Args>(std::move(at)));
 }
@@ -248,9 +250,7 @@ auto jacobian(F&& f, const X&... x) {
 /// The second derivatives of `f`, whose result must be a single number, at one tensor: [x's shape..., x's shape...].
 template <class F>
 Tensor hessian(F&& f, const Tensor& x) {
-  using Args = detail::Arguments<Tensor>;
-  const auto gradient = grad([&](const Tensor& at) { return f(at); });
-  return detail::jacobians("hessian", detail::borrow<Args>(gradient), {x})[0];
+  return detail::hessian_at(detail::borrow<detail::Arguments<Tensor>>(f), x);
 }
 
 namespace detail {
@@ -279,9 +279,11 @@ std::vector<Tensor> per_sample_grad(F&& loss, std::span<const ParameterRef> para
 }
 
 /// f(x...) with none of its intermediate results kept: backward computes them again. Random numbers drawn from
-/// `default_generator()` are the same ones again (a generator of f's own it has to restart by itself). Tensors that `f`
-/// captures get their gradients like the arguments. `f` is copied, and what it captured must live until the backward
-/// pass and be the same then. Works at any order.
+/// `default_generator()` are the same ones again, if no other thread draws from it meanwhile (a generator of f's own it
+/// has to restart by itself). Tensors that `f` captures get their gradients like the arguments. `f` is copied, and what
+/// it captured must live until the backward pass and be the same then; it records on the thread that calls it. What it
+/// does besides, as the running mean of a batch norm, it does twice. Works at any order. Throws in the backward pass if
+/// the results have other shapes than at first.
 template <class F, class... X>
 auto checkpoint(F f, const X&... x) {
   using Args = detail::Arguments<X...>;
@@ -296,9 +298,10 @@ inline Tensor stop_gradient(const Tensor& x) { return x.detach(); }
 /// returns the gradient of x; of several arguments as a std::array or std::vector of tensors (undefined: zero). Of `f`
 /// nothing is recorded. Written with ops, `gradient` can be differentiated again. An op with a name of its own is as
 /// short: see `record` in tape.h.
-template <class F, class G, class... X>
+template <class F, class G, std::convertible_to<const Tensor&>... X>
 Tensor custom_gradient(F f, G gradient, const X&... x) {
   using Args = detail::Arguments<X...>;
+  static_assert(detail::returns_tensor<Args, F>, "the function returns one tensor; for several see wrt_all in tape.h");
   using GradientArgs = detail::Arguments<Tensor, Tensor, X...>;
   struct Both {
     F f;

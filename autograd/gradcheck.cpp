@@ -10,6 +10,8 @@
 #include <wengert/autograd/ops.h>
 #include <wengert/autograd/tape.h>
 
+#include "autograd/detail/position.h"
+
 namespace wengert::detail {
 
 namespace {
@@ -71,12 +73,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
 
 /// "[1, 2]": element `index` of a tensor of this shape.
 std::string element_name(const Shape& shape, std::int64_t index) {
-  std::vector<std::int64_t> position(static_cast<std::size_t>(shape.rank()));
-  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
-    position[static_cast<std::size_t>(axis)] = index % shape[axis];
-    index /= shape[axis];
-  }
-  return fmt::format("[{}]", fmt::join(position, ", "));
+  return fmt::format("{}", position_of(index, shape));
 }
 
 /// Compares the derivatives of one function of one order.

@@ -4,7 +4,6 @@
 #include <cctype>
 #include <map>
 #include <mutex>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -27,37 +26,48 @@ std::string escaped(std::string_view text) {
 }
 
 /// The line of a node: a box for a leaf, an ellipse for an op.
-std::string line_of(const Node& node, const std::map<const Node*, std::string>& names) {
+std::string line_of(const Node& node, std::size_t number, const std::map<const Node*, std::string>& names) {
   std::string shapes;
   for (std::uint32_t slot = 0; slot < node.output_count(); ++slot) {
     shapes += fmt::format("{}{}", slot == 0 ? "" : ", ", node.output_shape(slot));
   }
   const auto named = names.find(&node);
   const std::string title = named == names.end() ? std::string(node.name) : named->second;
-  return fmt::format("  n{} [label=\"{}\\n{} {}\"{}];\n", fmt::ptr(&node), escaped(title), shapes, node.dtype,
+  return fmt::format("  n{} [label=\"{}\\n{} {}\"{}];\n", number, escaped(title), shapes, node.dtype,
                      node.is_leaf() ? ", shape=box" : "");
+}
+
+void check_graph(const char* caller, const Tensor& tensor) {
+  check<Error>(tensor.defined(), "{}: the tensor is undefined (never given a value)", caller);
+  check<GraphError>(tensor.requires_grad(), "{}: the tensor of shape {} has no graph", caller, tensor.shape());
+  const Node& node = *Access::node(tensor);
+  check<GraphError>(!node.released, "{}: the graph of '{}' was released by a backward pass", caller, node.name);
 }
 
 }  // namespace
 
 std::string graph::to_dot(const Tensor& tensor, const Names& names) {
-  check<GraphError>(tensor.requires_grad(), "to_dot: the tensor of shape {} has no graph", tensor.shape());
+  check_graph("to_dot", tensor);
   std::map<const Node*, std::string> by_node;
   for (const auto& [name, parameter] : names) by_node[Access::node(parameter.value()).get()] = name;
 
   std::string text = "digraph {\n  rankdir=BT;\n";
-  std::set<const Node*> seen;
-  std::vector<const Node*> queue{Access::node(tensor).get()};
-  seen.insert(queue[0]);
+  std::map<const Node*, std::size_t> numbers;  // as they are met, so that the same graph gives the same text
+  std::vector<const Node*> queue;
+  const auto number_of = [&](const Node* node) {
+    const auto [place, is_new] = numbers.emplace(node, numbers.size());
+    if (is_new) queue.push_back(node);
+    return place->second;
+  };
+  number_of(Access::node(tensor).get());
   for (std::size_t next = 0; next < queue.size(); ++next) {
     const Node& node = *queue[next];
-    text += line_of(node, by_node);
+    text += line_of(node, next, by_node);
     for (const detail::Edge& edge : node.edges) {
       const Node* input = edge.node.get();
       if (!input) continue;
       const std::string label = input->output_count() > 1 ? fmt::format(" [label=\"{}\"]", edge.slot) : "";
-      text += fmt::format("  n{} -> n{}{};\n", fmt::ptr(input), fmt::ptr(&node), label);
-      if (seen.insert(input).second) queue.push_back(input);
+      text += fmt::format("  n{} -> n{}{};\n", number_of(input), next, label);
     }
   }
   return text + "}\n";
@@ -84,7 +94,7 @@ std::string shell_quoted(const std::string& text) {
 }  // namespace
 
 graph::Saved graph::save(const Tensor& tensor, const std::string& path, const Names& names) {
-  check<GraphError>(tensor.requires_grad(), "graph::save: the tensor of shape {} has no graph", tensor.shape());
+  check_graph("graph::save", tensor);
   const std::string format = format_of(path);
   const bool is_text = format == "dot" || format == "gv";
   check<Error>(is_text || format == "svg" || format == "png" || format == "pdf",

@@ -16,7 +16,8 @@ namespace graph {
 using Names = std::vector<std::pair<std::string, ParameterRef>>;
 
 /// The graph that backward from `tensor` would run through, in Graphviz' language: ops with the shapes of their
-/// results, leaves with theirs and with their names, if they have one. Throws GraphError if there is no graph.
+/// results, leaves with theirs and with their names, if they have one. Throws GraphError if there is no graph, or no
+/// longer.
 std::string to_dot(const Tensor& tensor, const Names& names = {});
 
 struct Saved {

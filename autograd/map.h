@@ -139,6 +139,13 @@ WENGERT_SIMD_INLINE Dual<V> sqrt(Dual<V> x) {
   const V root = sqrt(x.value);
   return chain(x, root, 0.5 / root);
 }
+/// Only to the power of a number: the derivative by the exponent is that of exp(log(x) * exponent), for x > 0.
+template <class V, class U>
+  requires std::is_arithmetic_v<U>
+WENGERT_SIMD_INLINE Dual<V> pow(Dual<V> x, U exponent) {
+  if (exponent == 0) return 1;
+  return chain(x, V(pow(x.value, exponent)), V(exponent * pow(x.value, static_cast<double>(exponent) - 1)));
+}
 template <class V>
 WENGERT_SIMD_INLINE Dual<V> exp(Dual<V> x) {
   const V y = exp(x.value);
@@ -278,9 +285,10 @@ Tensor map_op(const std::array<const Tensor*, N>& inputs, const F& formula) {
 
 }  // namespace detail
 
-/// f(x) for every element. `f` is written with operators, `where`, `maximum`, `minimum`, `clamp` and the functions that
-/// `detail::Dual` above has; it captures by value. It is compiled for derivatives up to `orders`; asking for a higher
-/// one throws Error. The first pass over a gradient is fused into one loop with the formula's derivative.
+/// f(x) for every element. `f` is written with operators, `where`, `maximum`, `minimum`, `clamp`, `pow` to a number,
+/// and the functions of one argument that `detail::Dual` above has; it captures by value. It is compiled for
+/// derivatives up to `orders`; asking for a higher one throws Error. The first pass over a gradient is fused into one
+/// loop with the formula's derivative.
 template <int orders = 2, class F>
 Tensor map(const Tensor& x, F f) {
   static_assert(orders >= 1);

@@ -1,14 +1,14 @@
 #include "autograd/profile.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "autograd/detail/draw_graph.h"
 
 namespace wengert {
 
@@ -122,10 +122,7 @@ void Profile::save_trace(const std::string& path) const {
     separator = ",\n";
   }
   text += "\n]}\n";
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "w"), &std::fclose);
-  const bool written =
-      file && std::fwrite(text.data(), 1, text.size(), file.get()) == text.size() && std::fflush(file.get()) == 0;
-  check<IoError>(written, "save_trace: cannot write '{}'", path);
+  detail::write_text("save_trace", path, text);
 }
 
 }  // namespace wengert

@@ -137,7 +137,8 @@ class Pass {
   void run() {
     while (!pending_.empty()) {
       const Ref<Node> node = take_upstream();
-      if (node->hooks) [[unlikely]]
+      // What stops at a target goes on in the pass around this one, which will run the hooks on the whole sum.
+      if (node->hooks && !(stop_at_targets_ && is_target(node.get()))) [[unlikely]]
         run_hooks(*node, upstream_, rows_);
       if (targets_) keep_for_targets(*node);
       if (node->is_leaf()) {
@@ -350,15 +351,15 @@ std::vector<Edge> edges_to(std::span<const Tensor> inputs) {
 Tensor seed_for(const char* caller, const Tensor& output, const Tensor& given, std::int64_t rows = 0) {
   check<Error>(output.defined(), "{}: the tensor is undefined (never given a value)", caller);
   if (!output.requires_grad()) {
-    if (const char* op = Access::cut_by(output)) {
+    if (const char* op = Access::value(output)->stopped_by.load(std::memory_order_relaxed)) {
       fail<GraphError>(
-          "{}: the tensor of shape {} does not require a gradient: on the way to it lies '{}', which has none", caller,
-          output.shape(), op);
+          "{}: the tensor of shape {} does not require a gradient: it was computed through '{}', which has "
+          "no gradient",
+          caller, output.shape(), op);
     }
     fail<GraphError>(
-        "{}: the tensor of shape {} does not require a gradient: it was computed from leaves without requires_grad, "
-        "under "
-        "no_grad, or detached",
+        "{}: the tensor of shape {} does not require a gradient: it was computed from leaves without "
+        "requires_grad, under no_grad, or detached",
         caller, output.shape());
   }
   if (!given.defined()) {
@@ -386,6 +387,19 @@ std::uint64_t next_id(std::span<const Edge> edges) noexcept {
 
 void fail_not_differentiable(const Node& node, std::size_t input) {
   fail<GraphError>("{}: has no gradient with respect to input {}", node.name, input);
+}
+
+bool is_recorded(const char* op, std::span<const Tensor> outputs, std::span<const Tensor> inputs) {
+  check<Error>(!outputs.empty(), "{}: an op to be recorded needs an output", op);
+  bool any_recordable = false;
+  for (const Tensor& output : outputs) any_recordable = is_recordable(op, output) || any_recordable;
+  if (!grad_enabled()) return false;
+  const bool needed = std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); });
+  for (const Tensor& output : outputs) {
+    if (needed && is_floating(output.dtype())) continue;
+    for (const Tensor& input : inputs) note_stop(op, output, input);
+  }
+  return needed && any_recordable;
 }
 
 Edge edge_to(const Tensor& input) noexcept { return {Access::node(input), Access::slot(input)}; }
@@ -473,14 +487,7 @@ std::vector<Tensor> detail::gradients_at(const std::vector<Tensor>& outputs, con
   for (const Edge& place : places) targets.push_back(target_at(place));
   std::sort(targets.begin(), targets.end());
 
-  struct GradMode {
-    explicit GradMode(bool mode) : before(std::exchange(grad_mode, mode)) {}
-    GradMode(const GradMode&) = delete;
-    GradMode& operator=(const GradMode&) = delete;
-    ~GradMode() { grad_mode = before; }
-    bool before;
-  } const mode(options.create_graph);
-
+  const GradMode mode(options.create_graph);
   Pass pass(options.retain_graph, options.rows);
   pass.collect(targets, outputs, options.stop_at_targets);
   for (std::size_t i = 0; i < outputs.size(); ++i) {

@@ -35,25 +35,32 @@ inline constinit thread_local bool grad_mode = true;
 /// Whether ops record themselves on this thread.
 inline bool grad_enabled() noexcept { return detail::grad_mode; }
 
-/// Ops on this thread record nothing while one of these lives.
-class NoGrad {
- public:
-  NoGrad() noexcept : NoGrad(false) {}
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
-  ~NoGrad() { detail::grad_mode = before_; }
+namespace detail {
 
- protected:
-  explicit NoGrad(bool mode) noexcept : before_(std::exchange(detail::grad_mode, mode)) {}
+/// Whether ops on this thread record themselves while one of these lives.
+class GradMode {
+ public:
+  explicit GradMode(bool mode) noexcept : before_(std::exchange(grad_mode, mode)) {}
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
+  ~GradMode() { grad_mode = before_; }
 
  private:
   bool before_;
 };
 
-/// Ops on this thread record again while one of these lives, inside a NoGrad too.
-class EnableGrad : public NoGrad {
+}  // namespace detail
+
+/// Ops on this thread record nothing while one of these lives.
+class NoGrad : detail::GradMode {
  public:
-  EnableGrad() noexcept : NoGrad(true) {}
+  NoGrad() noexcept : GradMode(false) {}
+};
+
+/// Ops on this thread record again while one of these lives, inside a NoGrad too.
+class EnableGrad : detail::GradMode {
+ public:
+  EnableGrad() noexcept : GradMode(true) {}
 };
 
 /// Calls `f` with nothing recorded on this thread, and returns what it returns.
@@ -133,6 +140,32 @@ inline constexpr bool takes_output = std::disjunction_v<std::is_invocable<F&, co
 /// Stands for the formula that an input has not.
 struct NotDifferentiable {};
 [[noreturn]] void fail_not_differentiable(const Node& node, std::size_t input);
+
+/// For an output that is not recorded: notes the op through which the input was computed and whose lack of a gradient
+/// stopped gradients there, if any.
+inline void inherit_stop(const Tensor& output, const Tensor& input) noexcept {
+  const Ref<Value>& from = Access::value(input);
+  const char* op = from ? from->stopped_by.load(std::memory_order_relaxed) : nullptr;
+  if (op) [[unlikely]]
+    Access::value(output)->stopped_by.store(op, std::memory_order_relaxed);
+}
+/// Same, or that it is this op, which has none, if a gradient of the input reached so far.
+inline void note_stop(const char* op, const Tensor& output, const Tensor& input) noexcept {
+  if (input.requires_grad())
+    Access::value(output)->stopped_by.store(op, std::memory_order_relaxed);
+  else
+    inherit_stop(output, input);
+}
+/// Whether the output can be on the tape: integers can't. Throws Error if it is undefined.
+inline bool is_recordable(const char* op, const Tensor& output) {
+  if (!output.defined()) [[unlikely]]
+    fail<Error>("{}: the output to be recorded is undefined", op);
+  return is_floating(Access::value(output)->dtype);
+}
+
+/// Whether an op with these outputs is to be recorded; notes where gradients stop. Throws Error if there is no output
+/// or one is undefined.
+bool is_recorded(const char* op, std::span<const Tensor> outputs, std::span<const Tensor> inputs);
 
 std::uint64_t next_id(std::span<const Edge> edges) noexcept;
 Edge edge_to(const Tensor& input) noexcept;
@@ -279,70 +312,45 @@ detail::JointRule<F> wrt_all(std::span<const Tensor> inputs, F formula) {
   return {inputs, std::move(formula)};
 }
 
-namespace detail {
-
-/// Notes at what is computed from tensors that require no gradient why they do not, if an op without one is to blame.
-template <class... X>
-void inherit_cut(const Tensor& output, const X&... inputs) noexcept {
-  if (((Access::cut_by(inputs) != nullptr) || ...)) [[unlikely]] {
-    const char* op = nullptr;
-    ((op = op ? op : Access::cut_by(inputs)), ...);
-    Access::set_cut_by(output, op);
-  }
-}
-
-}  // namespace detail
-
-/// The result of an op that has no gradient, such as argmax, before anything else refers to it: asking for the gradient
-/// of it, or of what is computed from it alone, is then an error that names the op. `name` lives as long as the
-/// program.
+/// The result of an op that has no gradient, such as argmax, computed from these inputs: asking for the gradient of it,
+/// or of what is computed from it alone, is then an error that names the op. `name` lives as long as the program.
 template <std::convertible_to<const Tensor&>... X>
 Tensor without_gradient(const char* name, const Tensor& output, const X&... inputs) {
-  if (!grad_enabled()) return output;
-  if ((inputs.requires_grad() || ...))
-    detail::Access::set_cut_by(output, name);
-  else
-    detail::inherit_cut(output, inputs...);
+  if (grad_enabled()) (detail::note_stop(name, output, inputs), ...);
   return output;
 }
 
 /// Puts an op on the tape: `output` is what it computed, unrecorded, and comes back as the result of op `name` (a
-/// string that lives as long as the program). Records nothing if no input needs a gradient or `no_grad` is on.
+/// string that lives as long as the program). Records nothing if no input needs a gradient, `no_grad` is on, or the
+/// output is int64: integers have no gradient. Throws Error if the output is undefined.
 template <class... F>
 Tensor record(const char* name, Tensor output, detail::Rule<F>... rules) {
+  const bool recordable = detail::is_recordable(name, output);
   if (!grad_enabled()) return output;
+  if (!recordable) [[unlikely]] {
+    (detail::note_stop(name, output, rules.input), ...);
+    return output;
+  }
   if (!(rules.input.requires_grad() || ...)) {
-    detail::inherit_cut(output, rules.input...);
+    (detail::inherit_stop(output, rules.input), ...);
     return output;
   }
   auto node = detail::Ref<detail::Node>::adopt(new detail::RecordedOp<F...>(name, output, std::move(rules)...));
   if (detail::observer) [[unlikely]]
     detail::notify_recorded(*node, {&rules.input...}, output);
-  return detail::Access::make(detail::Access::value(output), std::move(node), 0);
+  return detail::Access::recorded(output, std::move(node), 0);
 }
 
 /// Same for an op with several outputs, at least one, or with a number of inputs known at run time. Outputs of int64
 /// (indices) take no part in the graph.
 template <class F>
 std::vector<Tensor> record(const char* name, std::vector<Tensor> outputs, detail::JointRule<F> rule) {
-  check<Error>(!outputs.empty(), "{}: an op to be recorded needs an output", name);
-  bool needed = false;
-  if (grad_enabled()) {
-    for (const Tensor& input : rule.inputs) needed = needed || input.requires_grad();
-  }
-  if (!needed) {
-    for (const Tensor& input : rule.inputs) {
-      if (!grad_enabled() || !detail::Access::cut_by(input)) continue;
-      for (const Tensor& output : outputs) detail::inherit_cut(output, input);
-    }
-    return outputs;
-  }
+  if (!detail::is_recorded(name, outputs, rule.inputs)) return outputs;
   auto node = detail::Ref<detail::Node>::adopt(new detail::JointOp<F>(name, outputs, std::move(rule)));
   if (detail::observer) [[unlikely]]
     detail::notify_recorded(*node, rule.inputs, outputs);
   for (std::uint32_t slot = 0; slot < outputs.size(); ++slot) {
-    if (is_floating(outputs[slot].dtype()))
-      outputs[slot] = detail::Access::make(detail::Access::value(outputs[slot]), node, slot);
+    if (is_floating(outputs[slot].dtype())) outputs[slot] = detail::Access::recorded(outputs[slot], node, slot);
   }
   return outputs;
 }

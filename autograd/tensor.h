@@ -33,8 +33,9 @@ struct Value {
   std::int64_t numel;
   Ref<Value> owner;  // of `data` if this is a view
   Shape shape;
-  /// The op without a gradient that stands between these numbers and a leaf; for an error.
-  const char* cut_by = nullptr;
+  /// The op without a gradient that these numbers were computed through, though gradients reached that far: so that
+  /// `backward` on a constant can say why it is one.
+  std::atomic<const char*> stopped_by = nullptr;
 
   static constexpr std::size_t header_bytes = 128;
 
@@ -187,14 +188,15 @@ struct Access {
     tensor.slot_ = slot;
     return tensor;
   }
+  /// `output` as what an op has put on the tape.
+  static Tensor recorded(const Tensor& output, Ref<Node> node, std::uint32_t slot) noexcept {
+    if (output.value_->stopped_by.load(std::memory_order_relaxed)) [[unlikely]]
+      output.value_->stopped_by.store(nullptr, std::memory_order_relaxed);  // inside the op, which has a gradient
+    return make(output.value_, std::move(node), slot);
+  }
   static Tensor allocate(const Shape& shape, DType dtype) { return Tensor(Value::create(shape, dtype)); }
 
   static const Ref<Value>& value(const Tensor& tensor) noexcept { return tensor.value_; }
-  static const char* cut_by(const Tensor& tensor) noexcept { return tensor.value_ ? tensor.value_->cut_by : nullptr; }
-  /// For a tensor that its maker has not handed out yet.
-  static void set_cut_by(const Tensor& tensor, const char* op) noexcept {
-    if (tensor.value_.unique()) tensor.value_->cut_by = op;
-  }
   static const Ref<Node>& node(const Tensor& tensor) noexcept { return tensor.node_; }
   static std::uint32_t slot(const Tensor& tensor) noexcept { return tensor.slot_; }
 

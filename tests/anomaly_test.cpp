@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include <wengert/autograd.h>
@@ -26,6 +28,20 @@ TEST(Anomaly, NamesTheOpInTheBackwardDirection) {
       "anomaly: backward of 'sqrt' gave infinity in 1 of 2 elements, first at [0] for input 0; gradient "
       "of output 0 [2] float64: min 1, max 1, mean 1; op 0 recorded under the guard; input 0 [2] "
       "float64: min 0, max 4, mean 2");
+}
+
+TEST(Anomaly, SaysSoWhenNoRuleGaveTheNumber) {
+  const Anomaly guard;
+  const Tensor x = ones({2}).requires_grad(true);
+  const Tensor hooked = x * 3;
+  hooked.register_hook([](const Tensor& g) { return g / 0; });
+  expect_error<Error>([&] { sum(hooked).backward(); },
+                      "anomaly: backward of 'mul' was handed infinity in 2 of 2 elements, first at [0] for output 0; "
+                      "gradient of output 0 [2] float32, 2 not finite; op 0 recorded under the guard");
+  const Tensor small = x * 1e-30;
+  expect_error<Error>([&] { sum(small * 3e38 + small * 3e38).backward(); },
+                      "anomaly: backward of 'mul' was handed infinity in 2 of 2 elements");
+  expect_error<Error>([&] { exp(x).backward(full({2}, std::nan(""))); }, "anomaly: backward of 'exp' was handed nan");
 }
 
 TEST(Anomaly, PutsTheModulePathOnForwardErrors) {

@@ -69,7 +69,9 @@ TEST(GradOfFunction, IsZeroForWhatDoesNotMatterAndUndefinedForIntegers) {
 TEST(GradOfFunction, RefusesWhatIsNotANumber) {
   expect_error<ShapeError>([] { grad([](const Tensor& x) { return x * x; })(ones({2})); },
                            "grad: the function returned shape [2], expected a single number");
-  expect_error<Error>([] { grad([](const Tensor& x) { return x * x; })(Tensor()); }, "argument 0 is undefined");
+  expect_error<Error>([] { grad([](const Tensor& x) { return x * x; })(Tensor()); }, "grad: argument 0 is undefined");
+  expect_error<Error>([] { grad([](const Tensor&) { return Tensor(); })(ones({})); },
+                      "grad: the function's result 0 is undefined");
 }
 
 TEST(GradOfFunction, GivesTheThirdDerivativeOfTanh) {
@@ -341,6 +343,25 @@ TEST(Hessian, OfATwoLayerNetIsTheHessianVectorProducts) {
   for (std::int64_t i = 0; i < 4; ++i) expect_near(h[i], hvp(f, x, eye(4, 4, float64)[i]));
 }
 
+TEST(Hessian, NeedsASingleNumberAndHoldsIntegersFixed) {
+  expect_error<ShapeError>([] { hessian([](const Tensor& x) { return x * x; }, ones({2})); },
+                           "hessian: the function returned shape [2], expected a single number");
+  expect_error<Error>([] { hessian([](const Tensor& x) { return sum(x); }, Tensor()); },
+                      "hessian: argument 0 is undefined");
+  EXPECT_FALSE(hessian([](const Tensor& k) { return sum(k); }, ones({2}, int64)).defined());
+}
+
+TEST(PerSampleGrad, NeedsASingleNumber) {
+  const Tensor w = ones({3}).requires_grad(true);
+  const Tensor x = ones({2, 3});
+  expect_error<ShapeError>([&] { per_sample_grad([&](const Tensor& one) { return one * w; }, {w}, x); },
+                           "per_sample_grad: the loss must be a single number, got shape [1, 3]");
+  expect_error<Error>([&] { per_sample_grad([](const Tensor&) { return std::vector<Tensor>{}; }, {w}, x); },
+                      "per_sample_grad: the loss returned 0 tensors, expected one");
+  expect_error<Error>([&] { per_sample_grad([](const Tensor&) { return Tensor(); }, {w}, x); },
+                      "per_sample_grad: the function's result 0 is undefined");
+}
+
 TEST(PerSampleGrad, GivesTheGradientOfEachSample) {
   const Tensor w = random({2, 3}, 1).requires_grad(true);
   const Tensor x = random({4, 3}, 2);
@@ -430,6 +451,51 @@ TEST(Checkpoint, NestsAndTakesOneCapturedTensorThatComesFromAnother) {
     return grad(sum(checkpointed ? checkpoint(outer, a) : outer(a)), x);
   };
   expect_near(with(true), with(false));
+}
+
+TEST(Checkpoint, RunsAHookOnACapturedTensorOnceOnTheWholeGradient) {
+  const Tensor w = number(2).requires_grad(true);
+  const Tensor h = w * 3;
+  std::vector<double> seen;
+  const auto ten_times = [&](const Tensor& g) {
+    seen.push_back(g.item());
+    return g * 10;
+  };
+  w.register_hook(ten_times);
+  h.register_hook(ten_times);
+  const Tensor x = number(5).requires_grad(true);
+  (checkpoint([&](const Tensor& t) { return t * h * w; }, x) + h + w).backward();
+  // By h 5 * 2 + 1; by w 5 * 6 + 1, and what comes through h.
+  EXPECT_EQ(seen, (std::vector<double>{11, 31 + 3 * 110}));
+  EXPECT_EQ(w.grad().item(), 3610);
+}
+
+TEST(Checkpoint, MayCaptureWhatAnotherThreadHasRecorded) {
+  const Tensor w = number(2).requires_grad(true);
+  Tensor h = w;
+  std::thread([&] {
+    for (int i = 0; i < 10000; ++i) h = h * 1.0;  // so that its ids are ahead of this thread's
+  }).join();
+  const Tensor x = number(3).requires_grad(true);
+  (checkpoint([h](const Tensor& t) { return t * h; }, x) + h * h).backward();
+  EXPECT_EQ(x.grad().item(), 2);
+  EXPECT_EQ(w.grad().item(), 3 + 2 * 2);
+}
+
+TEST(Checkpoint, SaysSoWhenTheFunctionDoesSomethingElseTheSecondTime) {
+  const Tensor x = ones({3}).requires_grad(true);
+  const auto fewer = [calls = 0](const Tensor& t) mutable {
+    return std::vector<Tensor>(static_cast<std::size_t>(3 - calls++), t * t);
+  };
+  expect_error<Error>([&] { sum(checkpoint(fewer, x)[2]).backward(); },
+                      "checkpoint: the function returned 2 tensors when it ran again, 3 at first");
+  const auto smaller = [calls = 0](const Tensor& t) mutable { return calls++ == 0 ? t * t : sum(t); };
+  expect_error<ShapeError>([&] { sum(checkpoint(smaller, x)).backward(); },
+                           "checkpoint: recomputed result 0 has shape [], expected [3]");
+  const auto throws = [calls = 0](const Tensor& t) mutable { return calls++ == 0 ? t * t : reshape(t, {2}); };
+  expect_error<ShapeError>([&] { sum(checkpoint(throws, x)).backward(); }, "reshape: ");
+  EXPECT_FALSE(x.grad().defined());
+  EXPECT_TRUE(grad_enabled());
 }
 
 TEST(Checkpoint, RecordsNothingWhereNoGradientIsNeeded) {

@@ -46,6 +46,29 @@ TEST(ToDot, ShowsASharedNodeOnceAndEveryEdge) {
 
 TEST(ToDot, NeedsAGraph) {
   expect_error<GraphError>([] { graph::to_dot(ones({2})); }, "to_dot: the tensor of shape [2] has no graph");
+  expect_error<Error>([] { graph::to_dot(Tensor()); }, "to_dot: the tensor is undefined");
+  const Tensor x = full({}, 2).requires_grad(true);
+  const Tensor y = exp(x);
+  y.backward();
+  expect_error<GraphError>([&] { graph::to_dot(y); }, "to_dot: the graph of 'exp' was released by a backward pass");
+}
+
+TEST(ToDot, WritesTheSameTextForTheSameGraph) {
+  const Tensor x = full({}, 2).requires_grad(true);
+  const auto draw = [&] { return graph::to_dot(exp(x) * x); };
+  const std::string dot = draw();
+  const Tensor other = exp(x);  // takes the place in memory that the first one had
+  EXPECT_EQ(draw(), dot);
+  EXPECT_EQ(dot, R"(digraph {
+  rankdir=BT;
+  n0 [label="mul\n[] float32"];
+  n1 -> n0;
+  n2 -> n0;
+  n1 [label="exp\n[] float32"];
+  n2 -> n1;
+  n2 [label="leaf\n[] float32", shape=box];
+}
+)");
 }
 
 /// A folder of its own, which goes at the end; PATH leads only there.

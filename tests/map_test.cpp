@@ -53,6 +53,7 @@ TEST(Map, DifferentiatesEveryFunctionItHas) {
   check_formula("sqrt", [](auto v) { return sqrt(v); });
   check_formula("square", [](auto v) { return square(v); });
   check_formula("reciprocal", [](auto v) { return reciprocal(v); });
+  check_formula("pow", [](auto v) { return pow(v, 2.5) + pow(v, -1) + pow(v, 0); });
   check_formula("sin", [](auto v) { return sin(v); });
   check_formula("cos", [](auto v) { return cos(v); });
   check_formula("tan", [](auto v) { return tan(v); });
@@ -72,6 +73,13 @@ TEST(Map, DifferentiatesEveryFunctionItHas) {
     return maximum(v * v, 0.25) * minimum(v, 0.6) + clamp(v * v * v, 0.1, 0.4) + fma(v, v, 1);
   });
   check_formula("steps", [](auto v) { return (floor(v * 3) + ceil(v * 3) + round(v) + trunc(v) + sign(v)) * v; });
+}
+
+TEST(Map, RaisesNegativeNumbersToWholePowers) {
+  const auto f = [](const Tensor& x) { return sum(map(x, [](auto v) { return pow(v, 2) + pow(v, 0) + pow(v, 1); })); };
+  const Tensor x = from_data({-3, 0}, float64);
+  EXPECT_EQ(values_of(grad(f)(x)), (std::vector<double>{-5, 1}));
+  EXPECT_EQ(values_of(hessian(f, x)), (std::vector<double>{2, 0, 0, 2}));
 }
 
 TEST(Map, SharesTheGradientAtATie) {

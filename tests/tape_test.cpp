@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <wengert/autograd/memory.h>
+#include <wengert/autograd/map.h>
 #include <wengert/autograd/ops.h>
 #include <wengert/autograd/tape.h>
 
@@ -88,19 +89,23 @@ TEST(Backward, RefusesADetachedTensor) {
 
 TEST(Backward, NamesTheOpWithoutAGradientOnTheWay) {
   const Tensor x = ones({3}).requires_grad(true);
-  expect_error<GraphError>([&] { argmax(tanh(x), 0).backward(); },
-                           "backward: the tensor of shape [] does not require a gradient: on the way to it lies "
-                           "'argmax', which has none");
+  expect_error<GraphError>(
+      [&] { argmax(tanh(x), 0).backward(); },
+      "backward: the tensor of shape [] does not require a gradient: it was computed through 'argmax', "
+      "which has no gradient");
   expect_error<GraphError>(
       [&] {
         mean(2 * reshape(x > 1, {1, -1}), {1}).backward();
       },
-      "lies 'greater', which has none");
-  expect_error<GraphError>([&] { (topk(x, 1).indices.to(float32) * 2).backward(); }, "lies 'topk', which has none");
-  expect_error<GraphError>([&] { sum(one_hot(argmax(x, 0), 3)).backward(); }, "lies 'argmax', which has none");
-  expect_error<GraphError>([&] { grad(sum(sort(x).indices.to(float32)), {x}); }, "lies 'sort', which has none");
+      "through 'greater', which has no gradient");
+  expect_error<GraphError>([&] { (topk(x, 1).indices.to(float32) * 2).backward(); },
+                           "through 'topk', which has no gradient");
+  expect_error<GraphError>([&] { sum(one_hot(argmax(x, 0), 3)).backward(); },
+                           "through 'argmax', which has no gradient");
+  expect_error<GraphError>([&] { grad(sum(sort(x).indices.to(float32)), {x}); },
+                           "through 'sort', which has no gradient");
   const auto own = [](const Tensor& t) { return without_gradient("own_op", zeros({}), t); };
-  expect_error<GraphError>([&] { own(x).backward(); }, "lies 'own_op', which has none");
+  expect_error<GraphError>([&] { own(x).backward(); }, "through 'own_op', which has no gradient");
   // As a factor beside a way that has gradients it is a constant.
   sum(x * (x > 0)).backward();
   EXPECT_EQ(values_of(x.grad()), (std::vector<double>{1, 1, 1}));
@@ -111,6 +116,36 @@ TEST(Backward, DoesNotBlameAnOpThatNoGradientWasLostIn) {
   expect_error<GraphError>([&] { sum(x > 0).backward(); }, "computed from leaves without requires_grad");
   const Tensor y = ones({3}).requires_grad(true);
   expect_error<GraphError>([&] { no_grad([&] { return sum(y > 0); }).backward(); }, "under no_grad");
+}
+
+TEST(Backward, NamesTheOpWithoutAGradientThatTheTensorWasComputedThrough) {
+  const Tensor x = leaf(2);
+  const auto message = [](const char* op) {
+    return fmt::format("does not require a gradient: it was computed through '{}', which has no gradient", op);
+  };
+  expect_error<GraphError>([&] { mean(reshape((x > 0) * 3, {1})).backward(); }, message("greater"));
+  expect_error<GraphError>([&] { grad(where(x == 2, full({}, 1, float64), full({}, 0, float64)), x); },
+                           message("equal"));
+  const Tensor bin = record("bin", ones({}, int64), not_differentiable(x));
+  EXPECT_FALSE(bin.requires_grad());
+  expect_error<GraphError>([&] { (bin.to(float64) * 2).backward(); }, message("bin"));
+  const auto largest = topk(stack({x, x * 2}), 1, 0);
+  expect_error<GraphError>([&] { sum(largest.indices.to(float32)).backward(); }, message("topk"));
+}
+
+TEST(Backward, BlamesNoOpThatIsNotTheReason) {
+  const Tensor x = leaf(2);
+  const auto expect_plain = [](const Tensor& loss) {
+    expect_error<GraphError>([&] { loss.backward(); }, "it was computed from leaves without requires_grad");
+  };
+  expect_plain(no_grad([&] { return sum(x > 0); }));
+  expect_plain(sum(x.detach() > 0));
+  const Tensor y = map(x, [](auto v) { return v * v; });  // whose own loop is an op without a gradient
+  expect_plain(y.detach() * 2);
+  y.backward();
+  EXPECT_EQ(x.grad().item(), 4);
+  ((x > 0) * x).backward();  // a mask is a constant
+  EXPECT_EQ(x.grad().item(), 5);
 }
 
 TEST(Backward, SaysSoWhenCalledTwice) {
@@ -452,6 +487,26 @@ TEST(Record, TakesSeveralOutputsWithOneRule) {
   EXPECT_EQ(grad(outputs[0], x, {.retain_graph = true}).item(), 4);
   EXPECT_EQ(grad(outputs[1], x, {.retain_graph = true}).item(), 12);
   EXPECT_EQ(grad(outputs[0] * outputs[1], x).item(), 4 * 8 + 4 * 12);
+}
+
+TEST(Record, RefusesAnUndefinedOutput) {
+  const Tensor x = leaf(2);
+  const auto rule = [](const Tensor& g) { return g; };
+  expect_error<Error>([&] { record("nothing", Tensor(), wrt(x, rule)); },
+                      "nothing: the output to be recorded is undefined");
+  const auto joint_rule = [](std::span<const Tensor>, const std::uint8_t*) { return std::vector<Tensor>(1); };
+  expect_error<Error>(
+      [&] {
+        record("nothing", {x.detach(), Tensor()}, wrt_all(std::span(&x, 1), joint_rule));
+      },
+      "nothing: the output to be recorded is undefined");
+}
+
+TEST(Record, LeavesAnIntegerOutputOffTheTape) {
+  const Tensor x = leaf(2);
+  const Tensor y = record("count", ones({}, int64), wrt(x, [](const Tensor& g) { return g; }));
+  EXPECT_FALSE(y.requires_grad());
+  EXPECT_EQ(y.op(), nullptr);
 }
 
 TEST(Record, TakesOutputsOfDifferentTypes) {

@@ -11,7 +11,7 @@ struct GradientOptions {
   bool create_graph = false;
   bool retain_graph = false;
   /// What arrives at a target goes no further: the gradient with respect to a target takes the other targets for
-  /// constants, though it be an ancestor of theirs.
+  /// constants, though it be an ancestor of theirs. Hooks on targets are left to the pass that goes on from there.
   bool stop_at_targets = false;
   /// Not 0: every upstream gradient stands for so many, along one more axis in front, and so does every result. Hooks
   /// and rules that take no Rows are called for one after the other.

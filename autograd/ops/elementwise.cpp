@@ -102,6 +102,7 @@ Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
     return elementwise<Types::all>("where", {mask, on_true, on_false},
                                    [](auto c, auto x, auto y) { return where(c != 0, x, y); });
   });
+  if (!on_true.requires_grad() && !on_false.requires_grad()) value = without_gradient("where", value, condition);
   return record("where", value, wrt(on_true, [mask](const Tensor& g) { return where(mask, g, 0); }),
                 wrt(on_false, [mask](const Tensor& g) { return where(mask, 0, g); }));
 }
