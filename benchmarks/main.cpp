@@ -1,116 +1,95 @@
-// Medians of interleaved repetitions, one thread. `wengert_benchmarks --benchmark_filter=mlp` runs a part; every flag
-// of Google Benchmark works and goes before our defaults.
+// Wengert beside hand-written backward passes and libtorch: one line per comparison, medians of repetitions in which
+// the sides take turns. docs/benchmarks.md says what is compared. Google Benchmark's flags work, --benchmark_filter
+// above all, and those of settings.h.
 
-#include <algorithm>
-#include <cmath>
 #include <cstdlib>
-#include <map>
+#include <string_view>
 
+#include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <wengert/autograd/error.h>
 #include <wengert/autograd/parallel.h>
 
 #include "benchmarks/comparison.h"
+#include "benchmarks/hand/product.h"
+#include "benchmarks/peak.h"
+#include "benchmarks/peer.h"
+#include "benchmarks/settings.h"
 
 namespace wengert::bench {
 
 namespace {
 
-/// How the table reads a benchmark's name: "work/contender", and what one iteration stands for.
-struct Row {
-  std::string work;
-  std::vector<std::string> contenders;
-  double per_iteration;
-};
-
-std::vector<Row>& rows() {
-  static std::vector<Row> all;
-  return all;
+/// Takes a flag of our own; false if it is none.
+bool parse(std::string_view argument) {
+  const auto value = [&](std::string_view name) { return std::string(argument.substr(name.size())); };
+  Settings& to = settings();
+  if (argument == "--quick") {
+    to.quick = true;
+    to.slice = 2e6;
+    to.repetitions = 3;
+  } else if (argument == "--no-peers") {
+    to.peers = false;
+  } else if (argument.starts_with("--threads=")) {
+    to.threads = std::max(1, std::atoi(value("--threads=").c_str()));
+  } else if (argument.starts_with("--json=")) {
+    to.json = value("--json=");
+  } else if (argument.starts_with("--plots=")) {
+    to.plots = value("--plots=");
+  } else {
+    return false;
+  }
+  return true;
 }
 
-void run(benchmark::State& state, const std::function<void()>& step) {
-  for (auto _ : state) step();
-}
-
-/// Keeps the median time of each benchmark in nanoseconds, besides what the console shows.
-class Medians : public benchmark::ConsoleReporter {
- public:
-  Medians() : ConsoleReporter(OO_None) {}
-
-  void ReportRuns(const std::vector<Run>& runs) override {
-    for (const Run& each : runs) {
-      if (each.aggregate_name == "median") nanoseconds_[each.run_name.function_name] = each.GetAdjustedRealTime();
-    }
+int run(int argc, char** argv) {
+  std::vector<char*> arguments{argv[0]};
+  std::string repetitions;
+  for (int i = 1; i < argc; ++i) {
+    if (!parse(argv[i])) arguments.push_back(argv[i]);
   }
-
-  void print() const {
-    fmt::print("\n{:<52}{:>12}{:>14}{:>8}\n", "median time", "wengert", "hand-written", "ratio");
-    for (const Row& row : rows()) {
-      const auto ours = nanoseconds_.find(row.work + "/" + row.contenders[0]);
-      if (ours == nanoseconds_.end()) continue;  // left out by --benchmark_filter
-      const double own = ours->second / row.per_iteration;
-      if (row.contenders.size() == 1) {
-        fmt::print("{:<52}{:>12}\n", row.work, time(own));
-        continue;
-      }
-      const double other = nanoseconds_.at(row.work + "/" + row.contenders[1]) / row.per_iteration;
-      fmt::print("{:<52}{:>12}{:>14}{:>8.2f}\n", row.work, time(own), time(other), own / other);
-    }
-  }
-
- private:
-  static std::string time(double ns) {
-    return ns < 1000 ? fmt::format("{:.1f} ns", ns) : fmt::format("{:.2f} us", ns / 1000);
-  }
-
-  std::map<std::string, double> nanoseconds_;
-};
-
-}  // namespace
-
-void compare(const std::string& work, std::vector<Contender> contenders) {
-  Row row{work, {}, 1};
-  for (Contender& contender : contenders) {
-    row.contenders.push_back(contender.name);
-    benchmark::RegisterBenchmark((work + "/" + contender.name).c_str(),
-                                 [step = std::move(contender.step)](benchmark::State& state) { run(state, step); });
-  }
-  rows().push_back(std::move(row));
-}
-
-void measure(const std::string& work, double per_iteration, std::function<void()> step) {
-  compare(work, {{"wengert", std::move(step)}});
-  rows().back().per_iteration = per_iteration;
-}
-
-void require_same_gradient(const std::string& what, const Tensor& ours, const float* theirs) {
-  const std::span<const float> values = ours.data<float>();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const float difference = std::abs(values[i] - theirs[i]);
-    if (!(difference <= 1e-5f * std::max(1.0f, std::abs(theirs[i])))) {
-      fmt::print(stderr, "{}: gradients differ at element {}: ours {}, hand-written {}; nothing was timed\n", what, i,
-                 values[i], theirs[i]);
-      std::exit(1);
-    }
-  }
-}
-
-}  // namespace wengert::bench
-
-int main(int argc, char** argv) {
-  using namespace wengert;
-  set_num_threads(1);
-  std::vector<char*> arguments(argv, argv + argc);
-  std::vector<std::string> defaults{"--benchmark_enable_random_interleaving=true", "--benchmark_repetitions=15",
-                                    "--benchmark_min_time=0.02", "--benchmark_report_aggregates_only=true"};
-  for (std::string& flag : defaults) arguments.insert(arguments.begin() + 1, flag.data());
+  // In front, so that the command line's own wins.
+  repetitions = fmt::format("--benchmark_repetitions={}", settings().repetitions);
+  arguments.insert(arguments.begin() + 1, repetitions.data());
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 1;
 
-  bench::register_tape_benchmarks();
-  bench::register_mlp_benchmarks();
-  bench::Medians medians;
-  benchmark::RunSpecifiedBenchmarks(&medians);
-  medians.print();
+  set_num_threads(settings().threads);
+  fmt::print("{}, {} thread{}: {:.1f} GFLOP/s of multiply-adds, {:.1f} GB/s read, {:.1f} GB/s copied\n",
+             processor_name(), settings().threads, settings().threads == 1 ? "" : "s",
+             peak_rate(Bound::arithmetic, settings().threads), peak_rate(Bound::reading, settings().threads),
+             peak_rate(Bound::copying, settings().threads));
+  fmt::print("hand: {}\npeer: {}\n\n", product_library(), has_peer() ? peer_name() : "none");
+
+  register_model_benchmarks();
+  register_tape_benchmarks();
+  register_gemm_benchmarks();
+  register_correlation_benchmarks();
+  register_bandwidth_benchmarks();
+  register_optimizer_benchmarks();
+  register_classic_benchmarks();
+  register_growth_benchmarks();
+  const Outcome outcome = run_comparisons();
+  if (!outcome.error.empty()) {
+    fmt::print(stderr, "{}\n", outcome.error);
+    return 1;
+  }
+  print_classic_ratios(outcome.results);
+  if (!settings().plots.empty()) draw_growth(outcome.results, settings().plots);
+  if (!settings().json.empty()) write_json(outcome.results, settings().json);
+  return 0;
+}
+
+}  // namespace
+}  // namespace wengert::bench
+
+int main(int argc, char** argv) {
+  try {
+    return wengert::bench::run(argc, argv);
+  } catch (const wengert::Error& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
 }
