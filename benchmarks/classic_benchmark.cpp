@@ -116,13 +116,8 @@ Function normal_function(std::int64_t n) {
             return -0.5 * std::exp(-2 * x[1]) * squares - count * (x[1] + log_sqrt_two_pi);
           },
           .gradient = [samples, count](const double* x, double* g) {
-            double total = 0;
-            double squares = 0;
-            const double mean = x[0];
-            for (const double sample : *samples) {
-              total += sample - mean;
-              squares += (sample - mean) * (sample - mean);
-            }
+            const double total = (samples->array() - x[0]).sum();
+            const double squares = (samples->array() - x[0]).square().sum();
             const double precision = std::exp(-2 * x[1]);
             g[0] = precision * total;
             g[1] = precision * squares - count;
@@ -208,9 +203,9 @@ void register_classic_benchmarks() {
   add("matrix product 181x181", [] { return matrix_function(181); });
 }
 
-void print_classic_ratios(const std::vector<Result>& results) {
+std::string classic_ratios(const std::vector<Result>& results) {
   std::map<std::string, const Result*> values;
-  bool titled = false;
+  std::string text;
   for (const Result& each : results) {
     const std::string& name = each.work.name;
     if (!name.starts_with("classic ")) continue;
@@ -221,12 +216,14 @@ void print_classic_ratios(const std::vector<Result>& results) {
     }
     const auto value = values.find(function);
     if (value == values.end()) continue;
-    if (!std::exchange(titled, true)) {
-      fmt::print("\n{:<50}{:>11}{:>11}{:>22}\n", "gradient time / function time", "ours", "hand", "ours / hand's value");
+    if (text.empty()) {
+      text = fmt::format("\n{:<54}{:>11}{:>11}{:>24}\n", "gradient time / function time", "ours", "hand",
+                         "ours / hand's function");
     }
-    fmt::print("{:<50}{:>11.2f}{:>11.2f}{:>22.2f}\n", function, each.ours / value->second->ours,
+    text += fmt::format("{:<54}{:>11.2f}{:>11.2f}{:>24.2f}\n", function, each.ours / value->second->ours,
                each.hand / value->second->hand, each.ours / value->second->hand);
   }
+  return text;
 }
 
 }  // namespace wengert::bench

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <deque>
+#include <exception>
 #include <random>
 #include <string_view>
 #include <utility>
@@ -128,10 +129,11 @@ std::string time_cell(double nanoseconds) {
 
 std::string ratio_cell(double ours, double other) { return other == 0 ? "" : fmt::format("{:.2f}", ours / other); }
 
-void print_row(std::string_view name, std::string_view ours, std::string_view hand, std::string_view hand_ratio,
-               std::string_view peer, std::string_view peer_ratio, std::string_view percent) {
-  fmt::print("{:<50}{:>11}{:>11}{:>7}{:>11}{:>7}{:>8}\n", name, ours, hand, hand_ratio, peer, peer_ratio, percent);
-  std::fflush(stdout);
+std::string row(std::string_view name, std::string_view ours, std::string_view hand, std::string_view hand_ratio,
+                std::string_view peer, std::string_view peer_ratio, std::string_view percent) {
+  const std::string text =
+      fmt::format("{:<54}{:>11}{:>11}{:>8}{:>11}{:>8}{:>8}", name, ours, hand, hand_ratio, peer, peer_ratio, percent);
+  return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
 }
 
 /// Google Benchmark's reporter, told of each comparison as it is done.
@@ -140,7 +142,7 @@ class Table : public benchmark::BenchmarkReporter {
   explicit Table(Outcome& outcome) : outcome_(outcome) {}
 
   bool ReportContext(const Context& /*context*/) override {
-    print_row("median times in us", "ours", "hand", "ratio", "peer", "ratio", "% peak");
+    add(row("median times in us", "ours", "hand", "ratio", "peer", "ratio", "% peak"));
     return true;
   }
 
@@ -152,13 +154,19 @@ class Table : public benchmark::BenchmarkReporter {
     // Its repetitions come first, then Google Benchmark's own summary of them.
     if (line == lines().end() || line->sides.empty() || std::exchange(line->reported, true)) return;
     const Result result = result_of(*line);
-    print_row(line->title, time_cell(result.ours), time_cell(result.hand), ratio_cell(result.ours, result.hand),
-              time_cell(result.peer), ratio_cell(result.ours, result.peer),
-              result.percent_of_peak == 0 ? "" : fmt::format("{:.1f}", result.percent_of_peak));
+    add(row(line->title, time_cell(result.ours), time_cell(result.hand), ratio_cell(result.ours, result.hand),
+            time_cell(result.peer), ratio_cell(result.ours, result.peer),
+            result.percent_of_peak == 0 ? "" : fmt::format("{:.1f}", result.percent_of_peak)));
     outcome_.results.push_back(result);
   }
 
  private:
+  void add(const std::string& line) {
+    fmt::print("{}", line);
+    std::fflush(stdout);
+    outcome_.table += line;
+  }
+
   Outcome& outcome_;
 };
 
@@ -191,7 +199,7 @@ void compare(const Work& work, std::function<Contenders()> prepare_sides) {
                                  try {
                                    if (!line.prepared) prepare(line);
                                    for (auto _ : state) run_round(line, state);
-                                 } catch (const Error& error) {
+                                 } catch (const std::exception& error) {
                                    failure() = fmt::format("{}: {}", line.title, error.what());
                                    state.SkipWithError(error.what());
                                  }
@@ -219,10 +227,14 @@ void write_json(const std::vector<Result>& results, const std::string& path) {
         number(each.ours / 1000), number(each.hand / 1000), number(each.peer / 1000), number(each.percent_of_peak));
   }
   text += "\n]\n";
+  write_file(path, text);
+}
+
+void write_file(const std::string& path, const std::string& text) {
   std::FILE* file = std::fopen(path.c_str(), "w");
-  check<Error>(file != nullptr, "the table cannot be written to {}", path);
+  check<Error>(file != nullptr, "{} cannot be written", path);
   const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  check<Error>(std::fclose(file) == 0 && written, "the table cannot be written to {}", path);
+  check<Error>(std::fclose(file) == 0 && written, "{} cannot be written", path);
 }
 
 void require_same(const std::string& what, const std::vector<float>& ours, const std::vector<float>& theirs) {

@@ -64,6 +64,7 @@ struct Result {
 /// their results. Ends early, with a message, at a comparison whose sides do not compute the same.
 struct Outcome {
   std::vector<Result> results;
+  std::string table;  ///< what was printed
   std::string error;  ///< empty if all went well
 };
 Outcome run_comparisons();
@@ -71,6 +72,9 @@ Outcome run_comparisons();
 /// The results as a JSON array of objects with name, batch, threads, ours_us, hand_us, peer_us and percent_of_peak,
 /// null where there is none. Throws Error if the file cannot be written.
 void write_json(const std::vector<Result>& results, const std::string& path);
+
+/// Throws Error if the file cannot be written.
+void write_file(const std::string& path, const std::string& text);
 
 /// Throws Error unless |ours - theirs| <= 1e-4 max |theirs| for every element.
 void require_same(const std::string& what, const std::vector<float>& ours, const std::vector<float>& theirs);
@@ -86,8 +90,8 @@ void register_optimizer_benchmarks();
 void register_classic_benchmarks();
 void register_growth_benchmarks();
 
-/// Gradient time over function time, from the lines of the classic benchmarks, if there are any.
-void print_classic_ratios(const std::vector<Result>& results);
+/// Gradient time over function time, from the lines of the classic benchmarks; empty if there are none.
+std::string classic_ratios(const std::vector<Result>& results);
 /// The picture of the growth benchmarks, if they ran, in `folder`. Says where it is.
 void draw_growth(const std::vector<Result>& results, const std::string& folder);
 

@@ -1,7 +1,6 @@
 // How time and memory of a step grow: with the length of the tape, with the batch, with the width. Lines of the table,
 // and a picture with a straight line beside each curve.
 
-#include <cstdio>
 #include <cstdlib>
 #include <map>
 
@@ -19,7 +18,7 @@ namespace {
 struct Point {
   std::string curve;
   double size;
-  double bytes = 0;  ///< the most that was in use at once, beyond what was before
+  double bytes = 0;  ///< the most that was in use at once, beyond what was before; not exact below 64 KiB
 };
 
 std::map<std::string, Point>& points() {
@@ -81,13 +80,6 @@ std::string row(const Result& result, const Point& point) {
   return fmt::format("{},{},{:.6g},{:.0f}\n", point.curve, point.size, result.ours / 1000, point.bytes);
 }
 
-bool write(const std::string& path, const std::string& text) {
-  std::FILE* file = std::fopen(path.c_str(), "w");
-  if (!file) return false;
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  return std::fclose(file) == 0 && written;
-}
-
 /// Two panels for each curve, time and memory, on logarithmic axes, with what linear growth from the middle would be.
 std::string script(const std::string& folder, const std::map<std::string, std::vector<std::pair<Result, Point>>>& by) {
   std::string text = fmt::format(
@@ -101,9 +93,9 @@ std::string script(const std::string& folder, const std::map<std::string, std::v
       const auto& [result, point] = found->second.back();
       const double slope = (column == 3 ? result.ours / 1000 : point.bytes) / point.size;
       text += fmt::format(
-          "set xlabel '{}'\nset ylabel '{}'\nplot {:.6g} * x with lines dashtype 2 linecolor 'grey' title 'linear', "
+          "set xlabel '{}'\nset ylabel '{}'\nset xrange [{}:{}]\nplot {:.6g} * x with lines dashtype 2 linecolor 'grey' title 'linear', "
           "'{}/growth.csv' using 2:(strcol(1) eq '{}' ? ${} : 1/0) with linespoints pointtype 7 title 'Wengert'\n",
-          label, what, slope, folder, curve, column);
+          label, what, found->second.front().second.size, point.size, slope, folder, curve, column);
     }
   }
   return text + "unset multiplot\n";
@@ -136,9 +128,9 @@ void draw_growth(const std::vector<Result>& results, const std::string& folder) 
   }
   if (by.empty()) return;
   const std::string gnuplot = folder + "/growth.gp";
-  if (!write(folder + "/growth.csv", table) || !write(gnuplot, script(folder, by))) {
-    fmt::print("\nno picture of the growth: {} cannot be written to\n", folder);
-  } else if (std::system(("gnuplot '" + gnuplot + "'").c_str()) != 0) {
+  write_file(folder + "/growth.csv", table);
+  write_file(gnuplot, script(folder, by));
+  if (std::system(("gnuplot '" + gnuplot + "'").c_str()) != 0) {
     fmt::print("\nno picture of the growth, as gnuplot is missing or failed; the data are in {}/growth.csv\n", folder);
   } else {
     fmt::print("\ngrowth: {}/growth.png\n", folder);

@@ -1,13 +1,16 @@
 #include "benchmarks/peer.h"
 
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
-#include <optional>
+#include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -21,6 +24,26 @@ namespace wengert::bench {
 
 namespace {
 
+/// The environment with some variables set.
+std::vector<std::string> environment_with(const std::vector<std::pair<std::string, std::string>>& changes) {
+  std::vector<std::string> all;
+  for (char** each = environ; *each; ++each) {
+    const std::string_view variable(*each);
+    const std::string_view name = variable.substr(0, variable.find('='));
+    const bool changed = std::any_of(changes.begin(), changes.end(), [&](const auto& c) { return c.first == name; });
+    if (!changed) all.emplace_back(variable);
+  }
+  for (const auto& [name, value] : changes) all.push_back(name + "=" + value);
+  return all;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> list;
+  for (std::string& each : strings) list.push_back(each.data());
+  list.push_back(nullptr);
+  return list;
+}
+
 /// The child, and the pipes to and from it.
 class Process {
  public:
@@ -28,19 +51,22 @@ class Process {
     int to_child[2];
     int from_child[2];
     check<Error>(pipe2(to_child, O_CLOEXEC) == 0 && pipe2(from_child, O_CLOEXEC) == 0, "peer: no pipe");
-    // All that the child needs before exec, made here: between fork and exec nothing may be allocated.
     const std::string threads = std::to_string(settings().threads);
-    id_ = fork();
-    check<Error>(id_ >= 0, "peer: no process");
-    if (id_ == 0) {
-      dup2(to_child[0], STDIN_FILENO);
-      dup2(from_child[1], STDOUT_FILENO);
-      setenv("LD_LIBRARY_PATH", WENGERT_BENCHMARKS_TORCH_BLAS, 1);
-      setenv("ATEN_CPU_CAPABILITY", "avx512", 0);
-      setenv("OMP_NUM_THREADS", threads.c_str(), 1);
-      execl(WENGERT_BENCHMARKS_TORCH, WENGERT_BENCHMARKS_TORCH, threads.c_str(), static_cast<char*>(nullptr));
-      _exit(127);
-    }
+    const char* const libraries = std::getenv("LD_LIBRARY_PATH");
+    std::vector<std::string> arguments{WENGERT_BENCHMARKS_TORCH, threads};
+    std::vector<std::string> environment = environment_with(
+        {{"LD_LIBRARY_PATH", std::string(WENGERT_BENCHMARKS_TORCH_BLAS) + (libraries ? std::string(":") + libraries : "")},
+         {"ATEN_CPU_CAPABILITY", "avx512"},
+         {"OMP_NUM_THREADS", threads}});
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, to_child[0], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, from_child[1], STDOUT_FILENO);
+    const int failed = posix_spawn(&id_, arguments[0].c_str(), &actions, nullptr, pointers(arguments).data(),
+                                   pointers(environment).data());
+    posix_spawn_file_actions_destroy(&actions);
+    check<Error>(failed == 0, "peer: {} does not start", arguments[0]);
+    std::signal(SIGPIPE, SIG_IGN);  // a child that died is an error with a message
     close(to_child[0]);
     close(from_child[1]);
     to_ = fdopen(to_child[1], "w");

@@ -11,6 +11,7 @@ struct Settings {
   int threads = 1;           ///< --threads=N: of Wengert, the peers and the peak; the hand-written sides have one
   std::string json = {};     ///< --json=PATH: the table as JSON
   std::string plots = {};    ///< --plots=FOLDER: where pictures go
+  std::string docs = {};     ///< --docs=PATH: a page whose block of text becomes what was printed
   double slice = 20e6;       ///< nanoseconds that one side's turn lasts at least
   int repetitions = 15;
 };
