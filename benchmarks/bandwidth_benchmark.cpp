@@ -97,8 +97,9 @@ auto pool(Combine combine) {
         };
         const Lanes left = both(0);
         const Lanes right = both(lane_count);
-        store(to + x, combine(__builtin_shufflevector(left, right, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
-                              __builtin_shufflevector(left, right, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)));
+        store(to + x,
+              combine(__builtin_shufflevector(left, right, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+                      __builtin_shufflevector(left, right, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)));
       }
     }
   };
@@ -115,8 +116,7 @@ Contenders loop_contenders(const Loop& loop, Inputs& inputs) {
   };
   hand();
   const std::vector<float> result = to_vector(ours());
-  require_same("result, ours and hand-written", result,
-               {inputs.out.data(), inputs.out.data() + result.size()});
+  require_same("result, ours and hand-written", result, {inputs.out.data(), inputs.out.data() + result.size()});
   const double bytes = static_cast<double>(sizeof(float)) * static_cast<double>(size);
   return {.ours = timed([ours] { benchmark::DoNotOptimize(ours()); }),
           .hand = timed(hand),
@@ -129,7 +129,8 @@ Contenders loop_contenders(const Loop& loop, Inputs& inputs) {
 void register_bandwidth_benchmarks() {
   const auto image = [](const Tensor& a) { return a.reshape({1, 1, rows, columns}); };
   const std::vector<Loop> loops = {
-      {"a + b", [](const Tensor& a, const Tensor& b) { return a + b; }, map_two([](auto a, auto b) { return a + b; }), 2},
+      {"a + b", [](const Tensor& a, const Tensor& b) { return a + b; }, map_two([](auto a, auto b) { return a + b; }),
+       2},
       {"2 a", [](const Tensor& a, const Tensor&) { return 2 * a; }, map_one([](auto a) { return 2 * a; })},
       {"relu", [](const Tensor& a, const Tensor&) { return relu(a); }, map_one([](auto a) { return a.max(0.0F); })},
       {"exp", [](const Tensor& a, const Tensor&) { return exp(a); }, map_one([](auto a) { return a.exp(); })},

@@ -44,10 +44,11 @@ Function sum_function(std::int64_t n) {
   return {.x = uniform({n}, -1, 1),
           .ours = [](const Tensor& x) { return sum(x); },
           .value = [n](const double* x) { return vector(x, n).sum(); },
-          .gradient = [n](const double* x, double* g) {
-            vector(g, n).setOnes();
-            return vector(x, n).sum();
-          }};
+          .gradient =
+              [n](const double* x, double* g) {
+                vector(g, n).setOnes();
+                return vector(x, n).sum();
+              }};
 }
 
 /// Of numbers around 1, whose product stays one.
@@ -56,28 +57,31 @@ Function product_function(std::int64_t n) {
   return {.x = uniform({n}, 1 - spread, 1 + spread),
           .ours = [](const Tensor& x) { return prod(x); },
           .value = [n](const double* x) { return vector(x, n).prod(); },
-          .gradient = [n](const double* x, double* g) {
-            const double product = vector(x, n).prod();
-            vector(g, n) = product * vector(x, n).cwiseInverse();
-            return product;
-          }};
+          .gradient =
+              [n](const double* x, double* g) {
+                const double product = vector(x, n).prod();
+                vector(g, n) = product * vector(x, n).cwiseInverse();
+                return product;
+              }};
 }
 
 Function log_sum_exp_function(std::int64_t n) {
   return {.x = uniform({n}, -3, 3),
           .ours = [](const Tensor& x) { return logsumexp(x); },
-          .value = [n](const double* x) {
-            const double largest = vector(x, n).maxCoeff();
-            return largest + std::log((vector(x, n).array() - largest).exp().sum());
-          },
-          .gradient = [n](const double* x, double* g) {
-            const double largest = vector(x, n).maxCoeff();
-            auto powers = vector(g, n);
-            powers = (vector(x, n).array() - largest).exp();
-            const double total = powers.sum();
-            powers *= 1 / total;
-            return largest + std::log(total);
-          }};
+          .value =
+              [n](const double* x) {
+                const double largest = vector(x, n).maxCoeff();
+                return largest + std::log((vector(x, n).array() - largest).exp().sum());
+              },
+          .gradient =
+              [n](const double* x, double* g) {
+                const double largest = vector(x, n).maxCoeff();
+                auto powers = vector(g, n);
+                powers = (vector(x, n).array() - largest).exp();
+                const double total = powers.sum();
+                powers *= 1 / total;
+                return largest + std::log(total);
+              }};
 }
 
 /// The sum of the elements of A B for two square matrices that are one tensor of 2 rows^2 numbers.
@@ -87,18 +91,20 @@ Function matrix_function(std::int64_t rows) {
   const auto scratch = std::make_shared<Matrix>(rows, rows);
   return {.x = uniform({2, rows, rows}, -1, 1),
           .ours = [](const Tensor& x) { return sum(matmul(x[0], x[1])); },
-          .value = [=](const double* x) {
-            scratch->noalias() = Map(x, rows, rows) * Map(x + size, rows, rows);
-            return scratch->sum();
-          },
-          .gradient = [=](const double* x, double* g) {
-            scratch->noalias() = Map(x, rows, rows) * Map(x + size, rows, rows);
-            const double total = scratch->sum();
-            scratch->setOnes();  // the gradient of the product, as any caller could give another
-            Eigen::Map<Matrix>(g, rows, rows).noalias() = *scratch * Map(x + size, rows, rows).transpose();
-            Eigen::Map<Matrix>(g + size, rows, rows).noalias() = Map(x, rows, rows).transpose() * *scratch;
-            return total;
-          }};
+          .value =
+              [=](const double* x) {
+                scratch->noalias() = Map(x, rows, rows) * Map(x + size, rows, rows);
+                return scratch->sum();
+              },
+          .gradient =
+              [=](const double* x, double* g) {
+                scratch->noalias() = Map(x, rows, rows) * Map(x + size, rows, rows);
+                const double total = scratch->sum();
+                scratch->setOnes();  // the gradient of the product, as any caller could give another
+                Eigen::Map<Matrix>(g, rows, rows).noalias() = *scratch * Map(x + size, rows, rows).transpose();
+                Eigen::Map<Matrix>(g + size, rows, rows).noalias() = Map(x, rows, rows).transpose() * *scratch;
+                return total;
+              }};
 }
 
 /// log p(data) for normal data, by mean and logarithm of the deviation: [2].
@@ -107,22 +113,25 @@ Function normal_function(std::int64_t n) {
   const auto samples = std::make_shared<Vector>(vector(data.data<double>().data(), n));
   const auto count = static_cast<double>(n);
   return {.x = from_data({0.3, 0.2}, float64),
-          .ours = [data, count](const Tensor& x) {
-            const Tensor z = (data - x[0]) * exp(-x[1]);
-            return -0.5 * sum(square(z)) - count * (x[1] + log_sqrt_two_pi);
-          },
-          .value = [samples, count](const double* x) {
-            const double squares = (samples->array() - x[0]).square().sum();
-            return -0.5 * std::exp(-2 * x[1]) * squares - count * (x[1] + log_sqrt_two_pi);
-          },
-          .gradient = [samples, count](const double* x, double* g) {
-            const double total = (samples->array() - x[0]).sum();
-            const double squares = (samples->array() - x[0]).square().sum();
-            const double precision = std::exp(-2 * x[1]);
-            g[0] = precision * total;
-            g[1] = precision * squares - count;
-            return -0.5 * precision * squares - count * (x[1] + log_sqrt_two_pi);
-          }};
+          .ours =
+              [data, count](const Tensor& x) {
+                const Tensor z = (data - x[0]) * exp(-x[1]);
+                return -0.5 * sum(square(z)) - count * (x[1] + log_sqrt_two_pi);
+              },
+          .value =
+              [samples, count](const double* x) {
+                const double squares = (samples->array() - x[0]).square().sum();
+                return -0.5 * std::exp(-2 * x[1]) * squares - count * (x[1] + log_sqrt_two_pi);
+              },
+          .gradient =
+              [samples, count](const double* x, double* g) {
+                const double total = (samples->array() - x[0]).sum();
+                const double squares = (samples->array() - x[0]).square().sum();
+                const double precision = std::exp(-2 * x[1]);
+                g[0] = precision * total;
+                g[1] = precision * squares - count;
+                return -0.5 * precision * squares - count * (x[1] + log_sqrt_two_pi);
+              }};
 }
 
 /// Mean of squares of y - X w for ten features and n samples, by w.
@@ -136,17 +145,19 @@ Function regression_function(std::int64_t n) {
   const double share = 1 / static_cast<double>(n);
   return {.x = uniform({features}, -1, 1),
           .ours = [inputs, targets](const Tensor& w) { return mse_loss(matmul(inputs, w), targets); },
-          .value = [=](const double* w) {
-            scratch->noalias() = *x * vector(w, features);
-            return share * (*scratch - *y).squaredNorm();
-          },
-          .gradient = [=](const double* w, double* g) {
-            scratch->noalias() = *x * vector(w, features);
-            *scratch -= *y;
-            vector(g, features).noalias() = x->transpose() * *scratch;
-            vector(g, features) *= 2 * share;
-            return share * scratch->squaredNorm();
-          }};
+          .value =
+              [=](const double* w) {
+                scratch->noalias() = *x * vector(w, features);
+                return share * (*scratch - *y).squaredNorm();
+              },
+          .gradient =
+              [=](const double* w, double* g) {
+                scratch->noalias() = *x * vector(w, features);
+                *scratch -= *y;
+                vector(g, features).noalias() = x->transpose() * *scratch;
+                vector(g, features) *= 2 * share;
+                return share * scratch->squaredNorm();
+              }};
 }
 
 std::vector<double> numbers_of(const Tensor& tensor) {
@@ -177,9 +188,9 @@ Contenders gradient_contenders(const Function& f) {
   f.gradient(x->data(), gradient->data());
   require_same("gradient, ours and by hand", numbers_of(leaf.grad()), *gradient);
   return {.ours = timed(ours), .hand = timed([f, x, gradient] {
-            benchmark::DoNotOptimize(f.gradient(x->data(), gradient->data()));
-            benchmark::ClobberMemory();
-          })};
+                                 benchmark::DoNotOptimize(f.gradient(x->data(), gradient->data()));
+                                 benchmark::ClobberMemory();
+                               })};
 }
 
 void add(const std::string& name, std::function<Function()> make) {
@@ -221,7 +232,7 @@ std::string classic_ratios(const std::vector<Result>& results) {
                          "ours / hand's function");
     }
     text += fmt::format("{:<54}{:>11.2f}{:>11.2f}{:>24.2f}\n", function, each.ours / value->second->ours,
-               each.hand / value->second->hand, each.ours / value->second->hand);
+                        each.hand / value->second->hand, each.ours / value->second->hand);
   }
   return text;
 }

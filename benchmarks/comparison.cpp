@@ -112,8 +112,9 @@ Result result_of(const Line& line) {
   Result result{.work = line.work, .percent_of_peak = median(line.percents)};
   for (const Side& side : line.sides) {
     const double time = median(side.times) / line.work.per_step;
-    (side.name == std::string_view("ours") ? result.ours : side.name == std::string_view("hand") ? result.hand
-                                                                                                  : result.peer) = time;
+    (side.name == std::string_view("ours")   ? result.ours
+     : side.name == std::string_view("hand") ? result.hand
+                                             : result.peer) = time;
   }
   return result;
 }
@@ -148,9 +149,8 @@ class Table : public benchmark::BenchmarkReporter {
 
   void ReportRuns(const std::vector<Run>& runs) override {
     if (runs.empty() || !failure().empty()) return;
-    const auto line = std::find_if(lines().begin(), lines().end(), [&](const Line& each) {
-      return each.title == runs.front().run_name.function_name;
-    });
+    const auto line = std::find_if(lines().begin(), lines().end(),
+                                   [&](const Line& each) { return each.title == runs.front().run_name.function_name; });
     // Its repetitions come first, then Google Benchmark's own summary of them.
     if (line == lines().end() || line->sides.empty() || std::exchange(line->reported, true)) return;
     const Result result = result_of(*line);

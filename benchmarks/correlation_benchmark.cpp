@@ -55,8 +55,7 @@ Contenders correlation_contenders(const Images& images, Direction direction) {
       break;
   }
   if (has_peer()) {
-    const Peer peer(
-        {.model = fmt::format("correlate2d {} {} {}", name, s.stride, s.padding), .data = {x, kernel, g}});
+    const Peer peer({.model = fmt::format("correlate2d {} {} {}", name, s.stride, s.padding), .data = {x, kernel, g}});
     require_same("correlation, ours and libtorch", ours, peer.results().at(0).numbers);
     sides.peer = peer.timed();
   }
@@ -79,7 +78,8 @@ void register_correlation_benchmarks() {
       {"ResNet 256-256 3x3", {4, 256, 14, 256, 3, 1, 1}}, {"ResNet 512-512 3x3", {4, 512, 7, 512, 3, 1, 1}},
   };
   for (const Case& each : cases) {
-    for (const auto& [name, direction] : {std::pair{"forward", Direction::forward}, {"input gradient", Direction::input},
+    for (const auto& [name, direction] : {std::pair{"forward", Direction::forward},
+                                          {"input gradient", Direction::input},
                                           {"kernel gradient", Direction::kernel}}) {
       compare({.name = fmt::format("correlate2d {} {}", each.name, name), .batch = each.images.batch},
               [images = each.images, direction = direction] { return correlation_contenders(images, direction); });

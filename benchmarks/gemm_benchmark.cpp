@@ -55,12 +55,12 @@ Contenders gemm_contenders(const Sizes& sizes, bool trans_a, bool trans_b) {
 void register_gemm_benchmarks() {
   std::vector<Sizes> all;
   for (const std::int64_t n : {64, 128, 256, 512, 1024, 2048}) all.push_back({n, n, n});
-  for (const Sizes& sizes :
-       {Sizes{64, 784, 100}, {256, 784, 100}, {1, 784, 100}, {64, 3136, 1024}, {64, 1024, 10}}) {
+  for (const Sizes& sizes : {Sizes{64, 784, 100}, {256, 784, 100}, {1, 784, 100}, {64, 3136, 1024}, {64, 1024, 10}}) {
     all.push_back(sizes);
   }
   for (const Sizes& sizes : all) {
-    for (const auto& [name, trans_a, trans_b] : {std::tuple{"NN", false, false}, {"NT", false, true}, {"TN", true, false}}) {
+    for (const auto& [name, trans_a, trans_b] :
+         {std::tuple{"NN", false, false}, {"NT", false, true}, {"TN", true, false}}) {
       compare({.name = fmt::format("gemm {} {}x{}x{}", name, sizes.m, sizes.k, sizes.n), .quick = sizes.m < 2048},
               [=] { return gemm_contenders(sizes, trans_a, trans_b); });
     }

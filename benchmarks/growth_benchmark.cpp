@@ -93,7 +93,8 @@ std::string script(const std::string& folder, const std::map<std::string, std::v
       const auto& [result, point] = found->second.back();
       const double slope = (column == 3 ? result.ours / 1000 : point.bytes) / point.size;
       text += fmt::format(
-          "set xlabel '{}'\nset ylabel '{}'\nset xrange [{}:{}]\nplot {:.6g} * x with lines dashtype 2 linecolor 'grey' title 'linear', "
+          "set xlabel '{}'\nset ylabel '{}'\nset xrange [{}:{}]\nplot {:.6g} * x with lines dashtype 2 linecolor "
+          "'grey' title 'linear', "
           "'{}/growth.csv' using 2:(strcol(1) eq '{}' ? ${} : 1/0) with linespoints pointtype 7 title 'Wengert'\n",
           label, what, found->second.front().second.size, point.size, slope, folder, curve, column);
     }
@@ -105,14 +106,17 @@ std::string script(const std::string& folder, const std::map<std::string, std::v
 
 void register_growth_benchmarks() {
   for (std::int64_t length = 100; length <= 1'000'000; length *= 10) {
-    add("tape", fmt::format("{} ops", length), static_cast<double>(length), [length] { return chain(length); }, true);
+    add(
+        "tape", fmt::format("{} ops", length), static_cast<double>(length), [length] { return chain(length); }, true);
   }
   for (std::int64_t batch = 1; batch <= 4096; batch *= 8) {
-    add("batch", fmt::format("{} x 128", batch), static_cast<double>(batch), [batch] { return network(batch, 128); },
+    add(
+        "batch", fmt::format("{} x 128", batch), static_cast<double>(batch), [batch] { return network(batch, 128); },
         true);
   }
   for (std::int64_t width = 16; width <= 2048; width *= 2) {
-    add("width", fmt::format("64 x {}", width), static_cast<double>(width * width),
+    add(
+        "width", fmt::format("64 x {}", width), static_cast<double>(width * width),
         [width] { return network(64, width); }, width < 2048);
   }
 }

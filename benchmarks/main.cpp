@@ -2,8 +2,6 @@
 // the sides take turns. docs/benchmarks.md says what is compared. Google Benchmark's flags work, --benchmark_filter
 // above all, and those of settings.h.
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
@@ -13,6 +11,7 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <wengert/autograd/error.h>
 #include <wengert/autograd/parallel.h>

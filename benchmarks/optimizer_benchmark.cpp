@@ -54,22 +54,24 @@ Contenders optimizer_contenders(const std::string& name, Make make, Step hand_st
 
 template <class Make, class Step>
 void add(const std::string& name, Make make, Step hand_step) {
-  compare({.name = "optimizer " + name},
-          [=] { return optimizer_contenders(name, make, hand_step); });
+  compare({.name = "optimizer " + name}, [=] { return optimizer_contenders(name, make, hand_step); });
 }
 
 }  // namespace
 
 void register_optimizer_benchmarks() {
   using List = std::vector<ParameterRef>;
-  add("sgd", [](List p, double lr) { return std::make_unique<optim::SGD>(std::move(p), optim::SGDOptions{.lr = lr}); },
+  add(
+      "sgd", [](List p, double lr) { return std::make_unique<optim::SGD>(std::move(p), optim::SGDOptions{.lr = lr}); },
       [](Parameters& p) { p.sgd_step(); });
-  add("momentum",
+  add(
+      "momentum",
       [](List p, double lr) {
         return std::make_unique<optim::SGD>(std::move(p), optim::SGDOptions{.lr = lr, .momentum = 0.9});
       },
       [](Parameters& p) { p.momentum_step(0.9F); });
-  add("adam",
+  add(
+      "adam",
       [](List p, double lr) { return std::make_unique<optim::Adam>(std::move(p), optim::AdamOptions{.lr = lr}); },
       [](Parameters& p) { p.adam_step(); });
 }

@@ -1,10 +1,5 @@
 #include "benchmarks/peer.h"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -12,7 +7,11 @@
 #include <string_view>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <wengert/autograd/error.h>
 
@@ -54,10 +53,11 @@ class Process {
     const std::string threads = std::to_string(settings().threads);
     const char* const libraries = std::getenv("LD_LIBRARY_PATH");
     std::vector<std::string> arguments{WENGERT_BENCHMARKS_TORCH, threads};
-    std::vector<std::string> environment = environment_with(
-        {{"LD_LIBRARY_PATH", std::string(WENGERT_BENCHMARKS_TORCH_BLAS) + (libraries ? std::string(":") + libraries : "")},
-         {"ATEN_CPU_CAPABILITY", "avx512"},
-         {"OMP_NUM_THREADS", threads}});
+    std::vector<std::string> environment =
+        environment_with({{"LD_LIBRARY_PATH", std::string(WENGERT_BENCHMARKS_TORCH_BLAS) +
+                                                  (libraries ? std::string(":") + libraries : "")},
+                          {"ATEN_CPU_CAPABILITY", "avx512"},
+                          {"OMP_NUM_THREADS", threads}});
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, to_child[0], STDIN_FILENO);

@@ -51,10 +51,10 @@ void register_record() {
   compare({.name = "op record", .per_step = chain}, [] {
     const Tensor x = full({}, 0.5).requires_grad(true);
     return Contenders{.ours = timed([x, value = x.detach()] {
-      benchmark::DoNotOptimize(chain_of(x, [&](const Tensor& y) {
-        return record("identity", value, wrt(y, [](const Tensor& g) { return g; }));
-      }));
-    })};
+                        benchmark::DoNotOptimize(chain_of(x, [&](const Tensor& y) {
+                          return record("identity", value, wrt(y, [](const Tensor& g) { return g; }));
+                        }));
+                      })};
   });
 }
 

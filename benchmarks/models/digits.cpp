@@ -23,9 +23,9 @@ constexpr int input_lanes = inputs / lane_count;
 Problem make_problem(std::int64_t batch) {
   Draw draw;
   Problem problem{.model = "digits"};
-  problem.weights = {draw.weight("weight 0", {first, inputs}, inputs),     draw.weight("bias 0", {first}, inputs),
-                     draw.weight("weight 1", {second, first}, first),      draw.weight("bias 1", {second}, first),
-                     draw.weight("weight 2", {classes, second}, second),   draw.weight("bias 2", {classes}, second)};
+  problem.weights = {draw.weight("weight 0", {first, inputs}, inputs),   draw.weight("bias 0", {first}, inputs),
+                     draw.weight("weight 1", {second, first}, first),    draw.weight("bias 1", {second}, first),
+                     draw.weight("weight 2", {classes, second}, second), draw.weight("bias 2", {classes}, second)};
   problem.data = {draw.uniform("x", {batch, inputs}, -1, 1), draw.labels(batch, classes)};
   return problem;
 }
@@ -122,16 +122,11 @@ class HandNet {
         std::memcpy(weight.data(), gradient_.weight0, sizeof gradient_.weight0);
         return weight;
       }
-      case 1:
-        return bias(gradient_.bias0, first);
-      case 2:
-        return store_by_input(gradient_.weight1, second);
-      case 3:
-        return bias(gradient_.bias1, second);
-      case 4:
-        return store_by_input(gradient_.weight2, classes);
-      default:
-        return bias(gradient_.bias2, classes);
+      case 1: return bias(gradient_.bias0, first);
+      case 2: return store_by_input(gradient_.weight1, second);
+      case 3: return bias(gradient_.bias1, second);
+      case 4: return store_by_input(gradient_.weight2, classes);
+      default: return bias(gradient_.bias2, classes);
     }
   }
 
@@ -149,7 +144,8 @@ class HandNet {
 
 class HandOne : public HandNet {
  public:
-  explicit HandOne(const Problem& problem) : HandNet(problem), label_(static_cast<std::size_t>(problem.data[1].labels[0])) {
+  explicit HandOne(const Problem& problem)
+      : HandNet(problem), label_(static_cast<std::size_t>(problem.data[1].labels[0])) {
     std::memcpy(x_, problem.data[0].numbers.data(), sizeof x_);
   }
 

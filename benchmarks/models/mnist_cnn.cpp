@@ -179,8 +179,7 @@ class Hand {
           const float* from = maps_.data() + (map * side + 2 * y + row) * side;
           const Lanes a = load(from);
           const Lanes b = load(from + 12);
-          even[row] =
-              __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 20, 22, 24, 26, 28, 30, 30, 30);
+          even[row] = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 20, 22, 24, 26, 28, 30, 30, 30);
           odd[row] = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 21, 23, 25, 27, 29, 31, 31, 31);
         }
         auto [values, marks] = pool(even[0], odd[0], even[1], odd[1], bias);
@@ -258,7 +257,8 @@ class Hand {
 
   void dense_gradients() {
     softmax_gradient(logits_.data(), parameters_.weight(7), labels_.data(), batch_, classes);
-    product(classes, hidden, batch_, {logits_.data(), classes, true}, {hidden_.data(), hidden}, parameters_.gradient(6));
+    product(classes, hidden, batch_, {logits_.data(), classes, true}, {hidden_.data(), hidden},
+            parameters_.gradient(6));
     sum_rows(logits_.data(), batch_, classes, parameters_.gradient(7));
     product(batch_, hidden, classes, {logits_.data(), classes}, {parameters_.weight(6), hidden}, to_hidden_.data());
     // What is positive was neither cut off nor dropped.
@@ -327,7 +327,8 @@ class Hand {
           const Lanes odd = marks == 2 * row + 1 ? g : Lanes{};
           float* to = maps_.data() + (map * side + 2 * y + row) * side;
           store(to, __builtin_shufflevector(even, odd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
-          store(to + 12, __builtin_shufflevector(even, odd, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29));
+          store(to + 12,
+                __builtin_shufflevector(even, odd, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29));
         }
       }
       parameters_.gradient(1)[map] += sum(total);
@@ -343,19 +344,19 @@ class Hand {
   bool dropout_ = false;
   Generators random_ = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
   std::vector<float> x_;
-  Eigen::ArrayXf images_;      // with a border of zeros
-  Eigen::ArrayXf maps_;        // of one image: [maps1, side, side], and then its gradient
-  Eigen::ArrayXf padded1_;     // [batch, maps1, side1 + 2, stride1], with a border of zeros
+  Eigen::ArrayXf images_;   // with a border of zeros
+  Eigen::ArrayXf maps_;     // of one image: [maps1, side, side], and then its gradient
+  Eigen::ArrayXf padded1_;  // [batch, maps1, side1 + 2, stride1], with a border of zeros
   std::vector<std::int32_t> marks1_;
-  Eigen::ArrayXf columns_;     // of a group, and then their gradients
-  Eigen::ArrayXf maps2_;       // [maps2, group, area1], and then its gradient
-  Eigen::ArrayXf pooled2_;     // [batch, maps2, area2]
+  Eigen::ArrayXf columns_;  // of a group, and then their gradients
+  Eigen::ArrayXf maps2_;    // [maps2, group, area1], and then its gradient
+  Eigen::ArrayXf pooled2_;  // [batch, maps2, area2]
   std::vector<std::int32_t> marks2_;
   Eigen::ArrayXf to_padded1_;  // of one image
   Eigen::ArrayXf hidden_;
-  Eigen::ArrayXf to_hidden_;   // before the activation
+  Eigen::ArrayXf to_hidden_;  // before the activation
   Eigen::ArrayXf to_pooled2_;
-  Eigen::ArrayXf logits_;      // and then their gradients
+  Eigen::ArrayXf logits_;  // and then their gradients
 };
 
 }  // namespace

@@ -50,12 +50,14 @@ Contenders model_contenders(const Problem& problem) {
   ours->backward();
   hand->backward();
   const std::vector<ParameterRef> parameters = ours->parameters();
-  require_same_gradients(problem, parameters, [&](std::size_t i) { return hand->gradient(i); }, "hand-written");
+  require_same_gradients(
+      problem, parameters, [&](std::size_t i) { return hand->gradient(i); }, "hand-written");
   Contenders sides{.ours = timed([ours] { ours->step(); }), .hand = timed([hand] { hand->step(); })};
   if (has_peer()) {
     const Peer peer(problem);
     const std::vector<Array> theirs = peer.results();
-    require_same_gradients(problem, parameters, [&](std::size_t i) { return theirs.at(i).numbers; }, "libtorch");
+    require_same_gradients(
+        problem, parameters, [&](std::size_t i) { return theirs.at(i).numbers; }, "libtorch");
     sides.peer = peer.timed();
   }
   return sides;

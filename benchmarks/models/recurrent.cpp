@@ -25,9 +25,10 @@ Problem make_problem(Cell cell) {
   Draw draw;
   const std::int64_t rows = gates_of(cell) * units;
   Problem problem{.model = cell == Cell::rnn ? "rnn" : cell == Cell::lstm ? "lstm" : "gru"};
-  problem.weights = {draw.weight("input weight", {rows, 1}, units),  draw.weight("hidden weight", {rows, units}, units),
-                     draw.weight("input bias", {rows}, units),       draw.weight("hidden bias", {rows}, units),
-                     draw.weight("output weight", {1, units}, units), draw.weight("output bias", {1}, units)};
+  problem.weights = {
+      draw.weight("input weight", {rows, 1}, units),   draw.weight("hidden weight", {rows, units}, units),
+      draw.weight("input bias", {rows}, units),        draw.weight("hidden bias", {rows}, units),
+      draw.weight("output weight", {1, units}, units), draw.weight("output bias", {1}, units)};
   problem.data = {draw.uniform("x", {steps, batch, 1}, -1, 1), draw.uniform("target", {batch, 1}, -1, 1)};
   return problem;
 }
@@ -54,10 +55,8 @@ class Ours {
 
  private:
   Tensor last_state() const {
-    const CellWeights weights{.input = weights_[0],
-                              .hidden = weights_[1],
-                              .input_bias = weights_[2],
-                              .hidden_bias = weights_[3]};
+    const CellWeights weights{
+        .input = weights_[0], .hidden = weights_[1], .input_bias = weights_[2], .hidden_bias = weights_[3]};
     LstmState state{.h = zeros({batch, units}), .c = zeros({batch, units})};
     for (int t = 0; t < steps; ++t) {
       if constexpr (cell == Cell::rnn) state.h = rnn_cell(x_[t], state.h, weights);

@@ -22,9 +22,12 @@ constexpr int classes = 2;
 Problem make_problem(std::int64_t batch) {
   Draw draw;
   Problem problem{.model = "small cnn"};
-  problem.weights = {draw.weight("kernels", {maps, 1, 3, 3}, 9),           draw.weight("kernels' bias", {maps}, 9),
-                     draw.weight("weight 1", {hidden, features}, features), draw.weight("bias 1", {hidden}, features),
-                     draw.weight("weight 2", {classes, hidden}, hidden),    draw.weight("bias 2", {classes}, hidden)};
+  problem.weights = {draw.weight("kernels", {maps, 1, 3, 3}, 9),
+                     draw.weight("kernels' bias", {maps}, 9),
+                     draw.weight("weight 1", {hidden, features}, features),
+                     draw.weight("bias 1", {hidden}, features),
+                     draw.weight("weight 2", {classes, hidden}, hidden),
+                     draw.weight("bias 2", {classes}, hidden)};
   problem.data = {draw.uniform("x", {batch, 1, side, side}, 0, 1), draw.labels(batch, classes)};
   return problem;
 }
@@ -49,8 +52,8 @@ class Ours {
   }
 
  private:
-  nn::Sequential model_{nn::Conv2d(1, maps, 3),     nn::Tanh(), nn::Flatten(), nn::Dense(features, hidden), nn::Tanh(),
-                        nn::Dense(hidden, classes)};
+  nn::Sequential model_{nn::Conv2d(1, maps, 3),      nn::Tanh(), nn::Flatten(),
+                        nn::Dense(features, hidden), nn::Tanh(), nn::Dense(hidden, classes)};
   optim::SGD optimizer_{model_.parameters()};
   Tensor x_;
   Tensor labels_;

@@ -6,8 +6,8 @@
 
 #include <wengert/optim/fused_update.h>
 
-#include "benchmarks/hand/lanes.h"
 #include "benchmarks/hand/image.h"
+#include "benchmarks/hand/lanes.h"
 #include "benchmarks/hand/parameters.h"
 #include "benchmarks/hand/product.h"
 #include "benchmarks/models/model.h"
@@ -29,19 +29,15 @@ constexpr double weight_decay = 0.01;
 Problem make_problem() {
   Draw draw;
   Problem problem{.model = "transformer"};
-  problem.weights = {draw.weight("qkv weight", {3 * width, width}, width),
-                     draw.weight("qkv bias", {3 * width}, width),
-                     draw.weight("out weight", {width, width}, width),
-                     draw.weight("out bias", {width}, width),
-                     draw.uniform("norm1 weight", {width}, 0.5, 1.5),
-                     draw.uniform("norm1 bias", {width}, -0.5, 0.5),
-                     draw.weight("feed1 weight", {between, width}, width),
-                     draw.weight("feed1 bias", {between}, width),
-                     draw.weight("feed2 weight", {width, between}, between),
-                     draw.weight("feed2 bias", {width}, between),
-                     draw.uniform("norm2 weight", {width}, 0.5, 1.5),
-                     draw.uniform("norm2 bias", {width}, -0.5, 0.5)};
-  problem.data = {draw.uniform("x", {batch, tokens, width}, -2, 2), draw.uniform("target", {batch, tokens, width}, -2, 2)};
+  problem.weights = {
+      draw.weight("qkv weight", {3 * width, width}, width),   draw.weight("qkv bias", {3 * width}, width),
+      draw.weight("out weight", {width, width}, width),       draw.weight("out bias", {width}, width),
+      draw.uniform("norm1 weight", {width}, 0.5, 1.5),        draw.uniform("norm1 bias", {width}, -0.5, 0.5),
+      draw.weight("feed1 weight", {between, width}, width),   draw.weight("feed1 bias", {between}, width),
+      draw.weight("feed2 weight", {width, between}, between), draw.weight("feed2 bias", {width}, between),
+      draw.uniform("norm2 weight", {width}, 0.5, 1.5),        draw.uniform("norm2 bias", {width}, -0.5, 0.5)};
+  problem.data = {draw.uniform("x", {batch, tokens, width}, -2, 2),
+                  draw.uniform("target", {batch, tokens, width}, -2, 2)};
   return problem;
 }
 
@@ -89,7 +85,8 @@ class Ours {
 
  private:
   Tensor forward(const Tensor& x) const {
-    const Tensor parts = permute(linear(x, w_[0], w_[1]).reshape({batch, tokens, 3, heads, head_width}), {2, 0, 3, 1, 4});
+    const Tensor parts =
+        permute(linear(x, w_[0], w_[1]).reshape({batch, tokens, 3, heads, head_width}), {2, 0, 3, 1, 4});
     const Tensor seen = transpose(scaled_dot_product_attention(parts[0], parts[1], parts[2]), 1, 2);
     const Tensor first = layer_norm(x + linear(seen.reshape({batch, tokens, width}), w_[2], w_[3]), w_[4], w_[5]);
     const Tensor fed = linear(relu(linear(first, w_[6], w_[7])), w_[8], w_[9]);
@@ -264,13 +261,13 @@ class Hand {
   Parameters parameters_;
   Eigen::ArrayXf x_;
   Eigen::ArrayXf target_;
-  Eigen::ArrayXf qkv_;        // [batch, tokens, 3 width]
+  Eigen::ArrayXf qkv_;  // [batch, tokens, 3 width]
   Eigen::ArrayXf to_qkv_;
   Eigen::ArrayXf attention_;  // [batch, heads, tokens, tokens]
   Eigen::ArrayXf seen_;       // [batch, tokens, width], as the rest
   Norm norm1_;
   Eigen::ArrayXf first_;
-  Eigen::ArrayXf fed_;        // [batch, tokens, between]
+  Eigen::ArrayXf fed_;  // [batch, tokens, between]
   Eigen::ArrayXf to_fed_;
   Norm norm2_;
   Eigen::ArrayXf out_;

@@ -4,8 +4,6 @@
 //   results <number>                     ok, and arrays
 //   run <number> <steps>                 ok <nanoseconds>
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +11,8 @@
 #include <exception>
 #include <sstream>
 #include <stdexcept>
+
+#include <unistd.h>
 
 #include "benchmarks/torch/model.h"
 

@@ -1,11 +1,10 @@
 // The models in eager libtorch, as fast as it goes: functions instead of modules, gradients set to none, one foreach
 // call for a plain update.
 
-#include <dlfcn.h>
-
 #include <cmath>
 #include <functional>
 
+#include <dlfcn.h>
 #include <torch/torch.h>
 
 #include "benchmarks/torch/model.h"
@@ -141,7 +140,8 @@ Tensor transformer(const Tensors& w, const Tensors& data, bool /*training*/) {
   const std::int64_t batch = x.size(0);
   const std::int64_t tokens = x.size(1);
   const std::int64_t width = x.size(2);
-  const Tensor parts = at::linear(x, w[0], w[1]).view({batch, tokens, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
+  const Tensor parts =
+      at::linear(x, w[0], w[1]).view({batch, tokens, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
   const double scale = 1 / std::sqrt(static_cast<double>(width / heads));
   const Tensor weights = at::matmul(parts[0] * scale, parts[1].transpose(-2, -1)).softmax(-1);
   const Tensor seen = at::matmul(weights, parts[2]).transpose(1, 2).reshape({batch, tokens, width});

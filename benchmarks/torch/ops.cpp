@@ -1,10 +1,10 @@
 // Single ops: matrix products by oneDNN, convolutions by whatever libtorch takes for them.
 
-#include <dnnl.h>
-
 #include <array>
 #include <sstream>
 #include <stdexcept>
+
+#include <dnnl.h>
 
 #include "benchmarks/torch/model.h"
 #include "benchmarks/torch/tensors.h"
