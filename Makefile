@@ -1,11 +1,11 @@
 # The front door. Each target does all that it needs, from a machine with only git, make and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench docs asan tsan tsan-threads format lint clean
+.PHONY: help setup build demo test bench bench-quick bench-docs build-bench docs asan tsan tsan-threads format lint clean
 
 clang_format = $(or $(shell command -v clang-format-16),clang-format)
 
 help:  ## List the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup:  ## Install what is missing (Debian: apt; elsewhere: say what to install)
 	@tools/setup
@@ -21,9 +21,20 @@ test: build  ## Build everything and run all tests
 	@ctest --preset release
 
 # The variables would make a BLAS under comparison run as on another processor.
-bench: build/bench/build.ninja  ## Run the benchmarks
+benchmarks = env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE build/bench/benchmarks/wengert_benchmarks \
+  --json=build/benchmarks.json --plots=build
+
+bench: build-bench  ## Compare with hand-written backward passes, and with libtorch if `tools/setup bench` installed it
+	@$(benchmarks) $(BENCH_FLAGS)
+
+bench-quick: build-bench  ## The same in a minute: fewer and shorter repetitions
+	@$(benchmarks) --quick $(BENCH_FLAGS)
+
+bench-docs: build-bench
+	@$(benchmarks) --docs=docs/benchmarks.md $(BENCH_FLAGS)
+
+build-bench: build/bench/build.ninja
 	@cmake --build --preset bench
-	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE build/bench/benchmarks/wengert_benchmarks
 
 docs: build  ## Write docs/ops.md again, from ops.h and the table of cases
 	@WENGERT_WRITE_DOCS=1 build/release/tests/wengert_tests --gtest_brief=1 --gtest_filter='OpsPage.*'
@@ -59,4 +70,4 @@ build/%/build.ninja: | setup
 build/bench/build.ninja: | setup-bench
 .PHONY: setup-bench
 setup-bench:
-	@tools/setup bench
+	@tools/setup bench-core

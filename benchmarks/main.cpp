@@ -1,116 +1,130 @@
-// Medians of interleaved repetitions, one thread. `wengert_benchmarks --benchmark_filter=mlp` runs a part; every flag
-// of Google Benchmark works and goes before our defaults.
+// Wengert beside hand-written backward passes and libtorch: one line per comparison, medians of repetitions in which
+// the sides take turns. docs/benchmarks.md says what is compared. Google Benchmark's flags work, --benchmark_filter
+// above all, and those of settings.h.
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
-#include <map>
+#include <exception>
+#include <fstream>
+#include <iterator>
+#include <string_view>
 
+#include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <wengert/autograd/error.h>
 #include <wengert/autograd/parallel.h>
 
 #include "benchmarks/comparison.h"
+#include "benchmarks/hand/product.h"
+#include "benchmarks/peak.h"
+#include "benchmarks/peer.h"
+#include "benchmarks/settings.h"
 
 namespace wengert::bench {
 
 namespace {
 
-/// How the table reads a benchmark's name: "work/contender", and what one iteration stands for.
-struct Row {
-  std::string work;
-  std::vector<std::string> contenders;
-  double per_iteration;
-};
-
-std::vector<Row>& rows() {
-  static std::vector<Row> all;
-  return all;
+/// Starts the program again in an environment that is the same for all sides: large arrays on huge pages, as Wengert's
+/// are, and OpenBLAS with the kernels it chooses for this processor.
+void settle_environment(char** argv) {
+  const char* const huge_pages = "glibc.malloc.hugetlb=1";
+  const char* const present = std::getenv("GLIBC_TUNABLES");
+  if (present && std::string_view(present) == huge_pages) return;
+  setenv("GLIBC_TUNABLES", huge_pages, 1);
+  unsetenv("OPENBLAS_CORETYPE");
+  unsetenv("OPENBLAS_L2_SIZE");
+  execv("/proc/self/exe", argv);  // where there is no such file, it goes on as it is
 }
 
-void run(benchmark::State& state, const std::function<void()>& step) {
-  for (auto _ : state) step();
+/// Takes a flag of our own; false if it is none.
+bool parse(std::string_view argument) {
+  const auto value = [&](std::string_view name) { return std::string(argument.substr(name.size())); };
+  Settings& to = settings();
+  if (argument == "--quick") {
+    to.quick = true;
+    to.slice = 3e6;
+    to.repetitions = 5;
+  } else if (argument == "--no-peers") {
+    to.peers = false;
+  } else if (argument.starts_with("--threads=")) {
+    to.threads = std::max(1, std::atoi(value("--threads=").c_str()));
+  } else if (argument.starts_with("--json=")) {
+    to.json = value("--json=");
+  } else if (argument.starts_with("--plots=")) {
+    to.plots = value("--plots=");
+  } else if (argument.starts_with("--docs=")) {
+    to.docs = value("--docs=");
+  } else {
+    return false;
+  }
+  return true;
 }
 
-/// Keeps the median time of each benchmark in nanoseconds, besides what the console shows.
-class Medians : public benchmark::ConsoleReporter {
- public:
-  Medians() : ConsoleReporter(OO_None) {}
-
-  void ReportRuns(const std::vector<Run>& runs) override {
-    for (const Run& each : runs) {
-      if (each.aggregate_name == "median") nanoseconds_[each.run_name.function_name] = each.GetAdjustedRealTime();
-    }
-  }
-
-  void print() const {
-    fmt::print("\n{:<52}{:>12}{:>14}{:>8}\n", "median time", "wengert", "hand-written", "ratio");
-    for (const Row& row : rows()) {
-      const auto ours = nanoseconds_.find(row.work + "/" + row.contenders[0]);
-      if (ours == nanoseconds_.end()) continue;  // left out by --benchmark_filter
-      const double own = ours->second / row.per_iteration;
-      if (row.contenders.size() == 1) {
-        fmt::print("{:<52}{:>12}\n", row.work, time(own));
-        continue;
-      }
-      const double other = nanoseconds_.at(row.work + "/" + row.contenders[1]) / row.per_iteration;
-      fmt::print("{:<52}{:>12}{:>14}{:>8.2f}\n", row.work, time(own), time(other), own / other);
-    }
-  }
-
- private:
-  static std::string time(double ns) {
-    return ns < 1000 ? fmt::format("{:.1f} ns", ns) : fmt::format("{:.2f} us", ns / 1000);
-  }
-
-  std::map<std::string, double> nanoseconds_;
-};
-
-}  // namespace
-
-void compare(const std::string& work, std::vector<Contender> contenders) {
-  Row row{work, {}, 1};
-  for (Contender& contender : contenders) {
-    row.contenders.push_back(contender.name);
-    benchmark::RegisterBenchmark((work + "/" + contender.name).c_str(),
-                                 [step = std::move(contender.step)](benchmark::State& state) { run(state, step); });
-  }
-  rows().push_back(std::move(row));
+/// Puts the text into the page's one block that begins with ```text.
+void write_docs(const std::string& path, const std::string& text) {
+  std::ifstream file(path);
+  std::string page{std::istreambuf_iterator<char>(file), {}};
+  const std::string begin = "```text\n";
+  const std::size_t from = page.find(begin);
+  const std::size_t to = from == std::string::npos ? from : page.find("```", from + begin.size());
+  check<Error>(to != std::string::npos, "{} has no block of text for the table", path);
+  write_file(path, page.replace(from + begin.size(), to - from - begin.size(), text));
 }
 
-void measure(const std::string& work, double per_iteration, std::function<void()> step) {
-  compare(work, {{"wengert", std::move(step)}});
-  rows().back().per_iteration = per_iteration;
-}
-
-void require_same_gradient(const std::string& what, const Tensor& ours, const float* theirs) {
-  const std::span<const float> values = ours.data<float>();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const float difference = std::abs(values[i] - theirs[i]);
-    if (!(difference <= 1e-5f * std::max(1.0f, std::abs(theirs[i])))) {
-      fmt::print(stderr, "{}: gradients differ at element {}: ours {}, hand-written {}; nothing was timed\n", what, i,
-                 values[i], theirs[i]);
-      std::exit(1);
-    }
+int run(int argc, char** argv) {
+  std::vector<char*> arguments{argv[0]};
+  std::string repetitions;
+  for (int i = 1; i < argc; ++i) {
+    if (!parse(argv[i])) arguments.push_back(argv[i]);
   }
-}
-
-}  // namespace wengert::bench
-
-int main(int argc, char** argv) {
-  using namespace wengert;
-  set_num_threads(1);
-  std::vector<char*> arguments(argv, argv + argc);
-  std::vector<std::string> defaults{"--benchmark_enable_random_interleaving=true", "--benchmark_repetitions=15",
-                                    "--benchmark_min_time=0.02", "--benchmark_report_aggregates_only=true"};
-  for (std::string& flag : defaults) arguments.insert(arguments.begin() + 1, flag.data());
+  // In front, so that the command line's own wins.
+  repetitions = fmt::format("--benchmark_repetitions={}", settings().repetitions);
+  arguments.insert(arguments.begin() + 1, repetitions.data());
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 1;
 
-  bench::register_tape_benchmarks();
-  bench::register_mlp_benchmarks();
-  bench::Medians medians;
-  benchmark::RunSpecifiedBenchmarks(&medians);
-  medians.print();
+  set_num_threads(settings().threads);
+  const std::string machine = fmt::format(
+      "{}, {} thread{}: {:.1f} GFLOP/s of multiply-adds, {:.1f} GB/s read, {:.1f} GB/s copied\n"
+      "hand: {}\npeer: {}\n\n",
+      processor_name(), settings().threads, settings().threads == 1 ? "" : "s",
+      peak_rate(Bound::arithmetic, settings().threads), peak_rate(Bound::reading, settings().threads),
+      peak_rate(Bound::copying, settings().threads), product_library(), has_peer() ? peer_name() : "none");
+  fmt::print("{}", machine);
+
+  register_model_benchmarks();
+  register_tape_benchmarks();
+  register_gemm_benchmarks();
+  register_correlation_benchmarks();
+  register_bandwidth_benchmarks();
+  register_optimizer_benchmarks();
+  register_classic_benchmarks();
+  register_growth_benchmarks();
+  const Outcome outcome = run_comparisons();
+  if (!outcome.error.empty()) {
+    fmt::print(stderr, "{}\n", outcome.error);
+    return 1;
+  }
+  const std::string ratios = classic_ratios(outcome.results);
+  fmt::print("{}", ratios);
+  if (!settings().plots.empty()) draw_growth(outcome.results, settings().plots);
+  if (!settings().json.empty()) write_json(outcome.results, settings().json);
+  if (!settings().docs.empty()) write_docs(settings().docs, machine + outcome.table + ratios);
+  return 0;
+}
+
+}  // namespace
+}  // namespace wengert::bench
+
+int main(int argc, char** argv) {
+  wengert::bench::settle_environment(argv);
+  try {
+    return wengert::bench::run(argc, argv);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
 }

@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <time.h>
 
-#include <wengert/autograd/memory.h>
 #include <wengert/autograd/map.h>
+#include <wengert/autograd/memory.h>
 #include <wengert/autograd/ops.h>
 #include <wengert/autograd/tape.h>
 
