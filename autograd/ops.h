@@ -136,7 +136,8 @@ Tensor erf(const Tensor& x);
 Tensor lgamma(const Tensor& x);
 /// The derivative of lgamma; NaN at -1, -2, ..., -infinity at 0.
 Tensor digamma(const Tensor& x);
-/// The n-th derivative of digamma, n >= 0. At -1, -2, ... and -infinity it is infinite for odd n, NaN for even n.
+/// The n-th derivative of digamma, 0 <= n <= 100, or Error. At -1, -2, ... and -infinity it is infinite for odd n, NaN
+/// for even n.
 Tensor polygamma(int n, const Tensor& x);
 /// The angle of the point (x, y), in [-pi, pi]; gradient 0 at the origin, and NaN for the one beside an infinite one.
 /// Broadcasts.
@@ -409,8 +410,8 @@ struct EighResult {
   Tensor w;  ///< [..., n], ascending
   Tensor v;  ///< [..., n, n], eigenvectors in columns, the largest element of each positive
 };
-/// Eigenvalues and eigenvectors of (x + x^T) / 2. Where eigenvalues are equal their eigenvectors have no derivative;
-/// that with respect to each other is taken for 0.
+/// Eigenvalues and eigenvectors of (x + x^T) / 2. Where eigenvalues are equal, but for rounding, their eigenvectors
+/// have no derivative; that with respect to each other is taken for 0.
 EighResult eigh(const Tensor& x);
 
 struct SvdResult {
@@ -418,8 +419,8 @@ struct SvdResult {
   Tensor s;   ///< [..., k], descending
   Tensor vt;  ///< [..., k, n], orthonormal rows
 };
-/// u diag(s) vt = x: [..., m, n]. Derivatives of u and vt that do not exist, where singular values are equal or 0, are
-/// taken for 0.
+/// u diag(s) vt = x: [..., m, n]. Derivatives of u and vt that do not exist, where singular values are equal or 0, but
+/// for rounding, are taken for 0.
 SvdResult svd(const Tensor& x);
 /// The x that makes |a x - b| smallest, and of several the smallest one. a: [..., m, n] with linearly independent
 /// columns, or rows if there are fewer; b: [m] or [..., m, k]; leading axes broadcast.

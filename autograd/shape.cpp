@@ -52,7 +52,6 @@ Shape Shape::removed(int axis) const {
   Shape result = *this;
   std::copy(dims_ + axis + 1, dims_ + rank_, result.dims_ + axis);
   result.dims_[--result.rank_] = 0;
-  result.check_numel();  // without an axis of size 0 the others may be too many
   return result;
 }
 
@@ -60,13 +59,11 @@ void Shape::check_numel() const {
   // In bytes, with a header and rounding, this still fits 64 bits; what memory there is, the allocator says.
   constexpr std::int64_t limit = std::int64_t{1} << 56;
   std::int64_t count = 1;
-  bool empty = false;
   for (const std::int64_t size : *this) {
     if (size < 0) fail<ShapeError>("shape: sizes must be >= 0, got {}", *this);
-    empty = empty || size == 0;
   }
-  if (empty) return;
   for (const std::int64_t size : *this) {
+    if (size == 0) continue;  // the others still count: products of some of them must not overflow either
     if (size > limit / count) fail<ShapeError>("shape: {} has more elements than fit in memory", *this);
     count *= size;
   }

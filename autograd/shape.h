@@ -19,7 +19,8 @@ class Shape {
   static constexpr int max_rank = 8;
 
   constexpr Shape() = default;
-  /// Throws ShapeError on more than eight axes, a negative size, or more elements than memory can have.
+  /// Throws ShapeError on more than eight axes, a negative size, or a product of sizes, zeros left out, that no memory
+  /// has.
   Shape(std::initializer_list<std::int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
   explicit Shape(std::span<const std::int64_t> dims);
   explicit Shape(const std::vector<std::int64_t>& dims) : Shape(std::span(dims)) {}

@@ -76,6 +76,19 @@ TEST(Pad, RejectsMoreThanTheAxisHas) {
       "pad: before and after have 2 and 1");
 }
 
+TEST(Pad, RejectsCountsWhoseSumOverflows) {
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  for (const PadMode mode : {PadMode::constant, PadMode::replicate}) {
+    expect_error<ShapeError>([=] { pad(zeros({3}), {most}, {most}, mode); },
+                             "pad: axis 0 is given 9223372036854775807 before");
+  }
+}
+
+TEST(Unfold, RejectsWindowsThatDoNotFitInMemory) {
+  constexpr std::int64_t size = std::int64_t{1} << 40;
+  expect_error<ShapeError>([] { unfold(zeros({0, size}), 1, size / 2); }, "more elements than fit in memory");
+}
+
 TEST(Arrange, RejectsBadArguments) {
   expect_error<ShapeError>([] { flip(zeros({2}), {0, -1}); }, "flip: axis -1 is named twice");
   expect_error<ShapeError>([] { roll(zeros({2}), 1, 3); }, "roll: axis 3 is out of range");

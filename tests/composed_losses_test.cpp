@@ -55,6 +55,15 @@ TEST(CrossEntropy, IgnoresALabelThatIsNoClass) {
   EXPECT_TRUE(std::isnan(nothing.item<double>()));
 }
 
+TEST(CrossEntropy, IgnoresLabelsThatNoDoubleHolds) {
+  const Tensor logits = from_vector(Numbers{1, -2, 0.5, 3, 0, 1}, {2, 3});
+  const double expected = cross_entropy(slice(logits, 0, 0, 1), labels({2})).item<double>();
+  using Limits = std::numeric_limits<std::int64_t>;
+  for (const std::int64_t ignored : {Limits::max(), Limits::min(), (std::int64_t{1} << 53) + 1}) {
+    EXPECT_NEAR(cross_entropy(logits, labels({2, ignored}), {.ignore_index = ignored}).item<double>(), expected, 1e-15);
+  }
+}
+
 TEST(CosineSimilarity, OfAVectorOfLengthZeroIsZeroWithFiniteGradients) {
   const Tensor a = from_vector(Numbers{0, 0}).requires_grad(true);
   const Tensor y = cosine_similarity(a, from_vector(Numbers{1, 0}));

@@ -118,6 +118,30 @@ TEST(Factorisations, HaveFiniteGradientsWhereEigenvaluesAreEqual) {
   }
 }
 
+TEST(Factorisations, KeepGradientsThatDoNotTellEqualValuesApart) {
+  Generator generator(5);
+  const Tensor turn = qr(randn({6, 6}, float64, generator)).q;
+  const Tensor values = from_data({1, 1, 1, 1, 2, 3}, float64);  // equal but for rounding, once the matrix is turned
+  const Tensor weights = randn({6, 6}, float64, generator);
+  const Tensor x = leaf(matmul(turn * values, turn, {.transpose_b = true}));
+  const auto projection = [&](const Tensor& vectors, std::int64_t begin, std::int64_t end) {
+    const Tensor columns = slice(vectors, 1, begin, end);
+    return grad(sum(matmul(columns, columns, {.transpose_b = true}) * weights), x);
+  };
+  // On the vectors of equal values, and on the others: both projections add up to the identity.
+  expect_near(projection(eigh(x).v, 0, 4), -projection(eigh(x).v, 4, 6), 1e-11);
+  expect_near(projection(svd(x).u, 2, 6), -projection(svd(x).u, 0, 2), 1e-11);
+}
+
+TEST(Factorisations, HaveGradientsOfMatricesOfAnyScale) {
+  const Tensor x = from_data({{3, 1}, {0.5, 5}});
+  const auto gradient = [](const Tensor& matrix) {
+    const Tensor a = leaf(matrix);
+    return grad(sum(svd(a).u * from_data({{1, 2}, {3, 5}})), a);
+  };
+  for (const double scale : {0x1p-80, 0x1p80}) expect_near(gradient(x * scale) * scale, gradient(x), 1e-5);
+}
+
 TEST(Factorisations, CanBeDifferentiatedThreeTimes) {
   Tensor x = leaf(from_data({{3, 1}, {0.5, 5}}, float64));
   const Tensor first = grad(sum(eigh(x).w * from_data({1, 2}, float64)), x, {.create_graph = true});
@@ -139,6 +163,14 @@ TEST(MatrixNorm, OfTheZeroMatrixIsZeroWithAFiniteGradient) {
     EXPECT_EQ(y.item(), 0);
     y.backward();
     for (const double g : values_of(x.grad())) EXPECT_TRUE(std::isfinite(g));
+  }
+}
+
+TEST(MatrixNorm, NeitherOverflowsNorVanishes) {
+  for (const double scale : {0x1p-100, 0x1p100}) {
+    const Tensor x = leaf(from_data({{3, 0}, {0, 4}}) * scale);
+    EXPECT_EQ(matrix_norm(x).item(), 5 * scale);
+    expect_near(grad(matrix_norm(x), x), from_data({{0.6, 0}, {0, 0.8}}), 1e-6);
   }
 }
 

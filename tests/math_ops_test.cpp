@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <wengert/autograd/gradcheck.h>
 #include <wengert/autograd/ops.h>
 #include <wengert/autograd/tape.h>
 
@@ -100,8 +101,11 @@ TEST(Polygamma, HasPolesAtTheIntegersBelowOne) {
   expect_close(polygamma(2, numbers({0.0, -1.0})), {-infinity, nan}, 0);
 }
 
-TEST(Polygamma, RejectsANegativeOrder) {
-  expect_error<Error>([] { polygamma(-1, numbers({1.0})); }, "polygamma: n must be >= 0, got -1");
+TEST(Polygamma, TakesOrdersUpToAHundredWhoseDerivativesGoOn) {
+  expect_error<Error>([] { polygamma(-1, numbers({1.0})); }, "polygamma: n must be from 0 to 100, got -1");
+  expect_error<Error>([] { polygamma(101, numbers({1.0})); }, "polygamma: n must be from 0 to 100, got 101");
+  EXPECT_TRUE(
+      gradcheck([](const Tensor& x) { return polygamma(100, x) * 1e-140; }, {numbers({1.5}).requires_grad(true)}));
 }
 
 TEST(Lgamma, HasAFourthDerivative) {

@@ -614,6 +614,8 @@ TEST(Pool, TakesNumbersAsLargeAsTheyGo) {
                    {.grad_outputs = {ones({1}, float64)}}),
               ones({3}, float64));
   EXPECT_EQ(avgpool1d(ones({3}), most, {.padding = Padding::same, .count_include_pad = false}).item(), 1);
+  constexpr std::int64_t side = 1 << 22;  // a cube of 2^66 elements
+  EXPECT_EQ(avgpool3d(ones({2, 2, 2}, float64), side, {.padding = side / 2}).item(), 8 * 0x1p-66);
   expect_error<ShapeError>([&] { maxpool1d(ones({3}), most, {.dilation = most}); }, "maxpool1d: the kernel covers ");
   for (const std::int64_t number :
        {std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()}) {

@@ -73,6 +73,11 @@ TEST(Flatten, JoinsAxes) {
   expect_error<ShapeError>([&] { flatten(x, 3); }, "flatten: axis 3 is out of range");
 }
 
+TEST(Flatten, TakesEveryShapeWhoseResultFits) {
+  constexpr std::int64_t row = std::int64_t{1} << 29;
+  EXPECT_EQ(flatten(zeros({1, row, 0}), 0, 1).shape(), (Shape{row, 0}));
+}
+
 TEST(Squeeze, DropsAxesOfSizeOne) {
   const Tensor x = counting({1, 3, 1});
   EXPECT_EQ(squeeze(x).shape(), (Shape{3}));
@@ -148,6 +153,12 @@ TEST(Permute, RejectsAnOrderThatIsNone) {
                            "permute: order [0] must name each of the 2 axes of shape [2, 3] once");
   expect_error<ShapeError>([&] { permute(x, {0, -2}); }, "permute: order [0, -2] names axis 0 twice");
   expect_error<ShapeError>([&] { permute(x, {0, 2}); }, "permute: axis 2 is out of range");
+}
+
+TEST(Permute, TakesEveryShapeWhoseResultFits) {
+  constexpr std::int64_t row = std::int64_t{1} << 29;
+  EXPECT_EQ(permute(zeros({0, 1 << 20, 1 << 20}), {1, 2, 0}).shape(), (Shape{1 << 20, 1 << 20, 0}));
+  EXPECT_EQ(permute(zeros({1, row, 0}), {1, 0, 2}).shape(), (Shape{row, 1, 0}));
 }
 
 TEST(Transpose, SwapsTwoAxes) {

@@ -34,7 +34,7 @@ TEST(Shape, StaysWithinMemoryHoweverItCameAbout) {
   expect_error<ShapeError>([&] { zeros({huge}, float64); }, text);
   expect_error<ShapeError>([&] { (void)Shape{8}.inserted(1, huge); }, text);
   expect_error<ShapeError>([&] { (void)Shape{0, 4}.with(0, huge); }, text);
-  expect_error<ShapeError>([&] { (void)Shape{0, std::int64_t{1} << 40, std::int64_t{1} << 40}.removed(0); }, text);
+  expect_error<ShapeError>([&] { (void)Shape{0, std::int64_t{1} << 40, std::int64_t{1} << 40}; }, text);
   expect_error<ShapeError>([&] { one_hot(zeros({8}, int64), huge); }, text);
   expect_error<ShapeError>([&] { pad(ones({1}), {huge}, {huge}); }, "fits in memory");
   expect_error<Error>([&] { zeros({std::int64_t{1} << 50}); }, "memory");

@@ -297,8 +297,12 @@ class Share {
   explicit Share(bool counts_padding) : counts_padding_(counts_padding) {}
 
   T operator()(const Window& window) {
-    const std::int64_t count = counts_padding_ ? window.slices.padded * window.rows.padded * window.columns.padded
-                                               : window.slices.size() * window.rows.size() * window.columns.size();
+    // In double: with its padding a window may have more elements than 64 bits count.
+    const auto product = [](std::int64_t slices, std::int64_t rows, std::int64_t columns) {
+      return static_cast<double>(slices) * static_cast<double>(rows) * static_cast<double>(columns);
+    };
+    const double count = counts_padding_ ? product(window.slices.padded, window.rows.padded, window.columns.padded)
+                                         : product(window.slices.size(), window.rows.size(), window.columns.size());
     if (count != count_) {  // neighbours mostly agree, which spares the division
       count_ = count;
       share_ = T(1) / static_cast<T>(count);
@@ -308,7 +312,7 @@ class Share {
 
  private:
   bool counts_padding_;
-  std::int64_t count_ = 0;
+  double count_ = 0;
   T share_ = 0;
 };
 

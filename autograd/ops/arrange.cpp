@@ -8,6 +8,7 @@
 
 #include "autograd/kernels/permute.h"
 #include "autograd/ops/diagonal.h"
+#include "autograd/ops/padding.h"
 
 namespace wengert {
 
@@ -156,13 +157,13 @@ Tensor unfold(const Tensor& x, int axis, std::int64_t size, std::int64_t step) {
   check(step >= 1, "unfold: step must be >= 1, got {}", step);
   check(x.rank() < Shape::max_rank, "unfold: x of shape {} already has 8 axes, the most there can be", x.shape());
   const std::int64_t count = (length - size) / step + 1;
-  Tensor positions = Access::allocate({count * size}, DType::int64);
+  Tensor positions = Access::allocate({count, size}, DType::int64);
   auto* position = Access::mutable_data<std::int64_t>(positions);
   for (std::int64_t window = 0; window < count; ++window) {
     for (std::int64_t k = 0; k < size; ++k) *position++ = window * step + k;
   }
   const Tensor windows =
-      reshape(index_select(x, axis, positions), x.shape().with(axis, count).inserted(axis + 1, size));
+      reshape(index_select(x, axis, flatten(positions)), x.shape().with(axis, count).inserted(axis + 1, size));
   std::vector<int> order(static_cast<std::size_t>(windows.rank()));
   std::iota(order.begin(), order.end(), 0);
   std::rotate(order.begin() + axis + 1, order.begin() + axis + 2, order.end());
@@ -303,8 +304,7 @@ Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::
     const std::int64_t above = before[static_cast<std::size_t>(axis)];
     const std::int64_t below = after[static_cast<std::size_t>(axis)];
     const std::int64_t size = x.shape()[axis];
-    check(above >= 0 && below >= 0, "pad: axis {} is given {} before and {} after; both must be >= 0", axis, above,
-          below);
+    detail::check_padding(axis, above, below);
     if (above + below == 0) continue;
     const std::int64_t most = mode == PadMode::reflect ? size - 1 : std::numeric_limits<std::int64_t>::max();
     check(size > 0 && std::max(above, below) <= most,

@@ -72,7 +72,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
   check<Error>(smoothing >= 0 && smoothing <= 1, "{}: label_smoothing must be in [0, 1], got {}", op, smoothing);
   const std::int64_t classes = logits.dim(1);
   // Rows that are ignored get class 0 with weight 0.
-  const Tensor counts = options.ignore_index ? (target != static_cast<double>(*options.ignore_index))
+  const Tensor counts = options.ignore_index ? (target != from_vector(std::vector{*options.ignore_index}))
                                              : ones(target.shape(), DType::int64);
   const Tensor labels = target * counts;
   Tensor row_weights = counts.to(logits.dtype());

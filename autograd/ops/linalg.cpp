@@ -1,6 +1,7 @@
 #include "autograd/kernels/linalg.h"
 
 #include <array>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -55,14 +56,25 @@ Shape with_vector(const Tensor& x, std::int64_t size) { return leading_axes(x).i
 
 Tensor symmetric(const Tensor& x) { return (x + transpose(x)) / 2; }
 
-/// 1 / x, and 0 where x is 0; so is the gradient.
-Tensor reciprocal_or_zero(const Tensor& x) {
-  const Tensor zero = x.detach() == 0;
+/// What rounding may make of 0 among eigenvalues or singular values: [..., 1] for values [..., n].
+Tensor rounding_of(const Tensor& values) {
+  const double epsilon =
+      values.dtype() == float32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
+  const Tensor largest = norm(values.detach(), std::numeric_limits<double>::infinity(), {-1}, true);
+  return largest * (static_cast<double>(values.dim(-1)) * epsilon);
+}
+
+/// 1 / x, and 0 where |x| is at most `rounding`; so is the gradient.
+Tensor reciprocal_or_zero(const Tensor& x, const Tensor& rounding) {
+  const Tensor zero = abs(x.detach()) <= rounding;
   return where(zero, 0, 1 / where(zero, 1, x));
 }
 
-/// 1 / (v[j] - v[i]) at [i, j], and 0 where they are equal.
-Tensor reciprocal_differences(const Tensor& v) { return reciprocal_or_zero(unsqueeze(v, -2) - unsqueeze(v, -1)); }
+/// 1 / (v[j] - v[i]) at [i, j], and 0 where they are equal but for rounding, whose reciprocal would swamp the gradient
+/// of functions that do not tell the vectors of equal values apart.
+Tensor reciprocal_differences(const Tensor& v) {
+  return reciprocal_or_zero(unsqueeze(v, -2) - unsqueeze(v, -1), unsqueeze(rounding_of(v), -1));
+}
 
 Tensor or_zeros(const Tensor& g, const Tensor& like) { return g.defined() ? g : zeros(like.shape(), like.dtype()); }
 
@@ -276,12 +288,18 @@ Tensor svd_gradient(const SvdResult& factors, const Tensor& gu, const Tensor& gs
   const auto& [u, s, vt] = factors;
   const Tensor rows = unsqueeze(s, -1);     // diag(s) from the left
   const Tensor columns = unsqueeze(s, -2);  // from the right
-  const Tensor inverse_s = reciprocal_or_zero(s);
-  const Tensor f = reciprocal_differences(square(s));
+  const Tensor inverse_s = reciprocal_or_zero(s, rounding_of(s));
+  // 1 / (s[j]^2 - s[i]^2) = 1 / (s[j] - s[i]) 1 / (s[j] + s[i]): squares would overflow and cancel.
+  const Tensor inverse_gaps = reciprocal_differences(s);
+  const Tensor inverse_sums = reciprocal_or_zero(columns + rows, unsqueeze(rounding_of(s), -1));
   const auto antisymmetric = [](const Tensor& m) { return m - transpose(m); };
   Tensor inner = detail::place_diagonal(or_zeros(gs, s), with_matrix(u, s.dim(-1), s.dim(-1)), 0);
-  if (gu.defined()) inner = inner + f * antisymmetric(matmul(u, gu, {.transpose_a = true})) * columns;
-  if (gvt.defined()) inner = inner + rows * (f * antisymmetric(matmul(vt, gvt, {.transpose_b = true})));
+  if (gu.defined()) {
+    inner = inner + inverse_gaps * (columns * inverse_sums) * antisymmetric(matmul(u, gu, {.transpose_a = true}));
+  }
+  if (gvt.defined()) {
+    inner = inner + inverse_gaps * (rows * inverse_sums) * antisymmetric(matmul(vt, gvt, {.transpose_b = true}));
+  }
   Tensor result = matmul(matmul(u, inner), vt);
   // What lies outside the spaces that the factors span; they are all there is where x is square.
   if (gu.defined() && u.dim(-2) > u.dim(-1)) {
@@ -336,9 +354,7 @@ Tensor matrix_norm(const Tensor& x, MatrixNorm kind) {
     case MatrixNorm::nuclear: return sum(svd(x).s, {-1});
     case MatrixNorm::frobenius: break;
   }
-  const Tensor squares = sum(square(x), {-2, -1});
-  const Tensor zero = squares.detach() == 0;
-  return where(zero, 0, sqrt(where(zero, 1, squares)));
+  return norm(x, 2, {-2, -1});
 }
 
 }  // namespace wengert

@@ -6,6 +6,7 @@
 #include <wengert/autograd/elementwise.h>
 
 #include "autograd/kernels/permute.h"
+#include "autograd/ops/padding.h"
 
 namespace wengert {
 
@@ -72,9 +73,10 @@ Tensor flatten(const Tensor& x, int first, int last) {
   first = normalize_axis("flatten", first, x.rank());
   last = normalize_axis("flatten", last, x.rank());
   check(first <= last, "flatten: axis {} comes after axis {} in a tensor of shape {}", first, last, x.shape());
-  Shape shape = x.shape().with(first, x.shape().numel(first, last + 1));
-  for (int axis = last; axis > first; --axis) shape = shape.removed(axis);
-  return reshape_as("flatten", x, shape);
+  std::vector<std::int64_t> sizes(x.shape().begin(), x.shape().begin() + first);
+  sizes.push_back(x.shape().numel(first, last + 1));
+  sizes.insert(sizes.end(), x.shape().begin() + last + 1, x.shape().end());
+  return reshape_as("flatten", x, Shape(sizes));
 }
 
 Tensor squeeze(const Tensor& x, const Axes& axes) {
@@ -105,14 +107,15 @@ Tensor permute(const Tensor& x, const std::vector<int>& order) {
         list(order), x.rank(), x.shape());
   std::vector<int> source;
   std::vector<int> inverse(order.size(), -1);
-  Shape shape = x.shape();
+  std::vector<std::int64_t> sizes;
   for (int i = 0; i < x.rank(); ++i) {
     const int axis = normalize_axis("permute", order[static_cast<std::size_t>(i)], x.rank());
     check(inverse[static_cast<std::size_t>(axis)] < 0, "permute: order {} names axis {} twice", list(order), axis);
     inverse[static_cast<std::size_t>(axis)] = i;
     source.push_back(axis);
-    shape = shape.with(i, x.shape()[axis]);
+    sizes.push_back(x.shape()[axis]);
   }
+  const Shape shape(sizes);
   Tensor result;
   if (kernels::keeps_order(x.shape(), source)) {
     result = view(x, shape);
@@ -270,10 +273,7 @@ Tensor pad(const Tensor& x, const std::vector<std::int64_t>& before, const std::
   for (int axis = x.rank() - 1; axis >= 0; --axis) {
     const std::int64_t above = before[static_cast<std::size_t>(axis)];
     const std::int64_t below = after[static_cast<std::size_t>(axis)];
-    constexpr std::int64_t most = std::int64_t{1} << 56;
-    check(above >= 0 && below >= 0 && above < most && below < most,
-          "pad: axis {} is given {} before and {} after; both must be >= 0 and such that the result fits in memory",
-          axis, above, below);
+    detail::check_padding(axis, above, below);
     if (above + below == 0) continue;
     const std::int64_t size = result.shape()[axis];
     const Tensor padded = full(result.shape().with(axis, above + size + below), value, x.dtype());

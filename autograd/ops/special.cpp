@@ -13,8 +13,15 @@ namespace {
 double polygamma_of(int n, double x);
 
 template <class T>
-simd::Pack<T> polygamma(int n, simd::Pack<T> x) {
+simd::Pack<T> any_polygamma(int n, simd::Pack<T> x) {
   return lanewise([n](T lane) { return static_cast<T>(polygamma_of(n, static_cast<double>(lane))); }, x);
+}
+
+/// Of an order above the largest that users may ask for, too: derivatives go on.
+Tensor any_polygamma(int n, const Tensor& x) {
+  return elementwise(
+      "polygamma", x, [n](auto v) { return any_polygamma(n, v); },
+      by_input([n](auto g, auto v) { return g * any_polygamma(n + 1, v); }));
 }
 
 }  // namespace
@@ -32,15 +39,13 @@ Tensor lgamma(const Tensor& x) {
 
 Tensor digamma(const Tensor& x) {
   return elementwise(
-      "digamma", x, [](auto v) { return digamma(v); }, by_input([](auto g, auto v) { return g * polygamma(1, v); }));
+      "digamma", x, [](auto v) { return digamma(v); },
+      by_input([](auto g, auto v) { return g * any_polygamma(1, v); }));
 }
 
 Tensor polygamma(int n, const Tensor& x) {
-  check<Error>(n >= 0, "polygamma: n must be >= 0, got {}", n);
-  if (n == 0) return digamma(x);
-  return elementwise(
-      "polygamma", x, [n](auto v) { return polygamma(n, v); },
-      by_input([n](auto g, auto v) { return g * polygamma(n + 1, v); }));
+  check<Error>(n >= 0 && n <= 100, "polygamma: n must be from 0 to 100, got {}", n);
+  return n == 0 ? digamma(x) : any_polygamma(n, x);
 }
 
 namespace {
