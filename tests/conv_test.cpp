@@ -64,7 +64,7 @@ struct Case {
 };
 
 /// Sizes that take every path: rows and parts of rows at a time, channels at a time, 1 x 1, groups, few channels in a
-/// group, with and without stride, strides that leave a rest, kernels larger than the image.
+/// group and enough to fill packets, with and without stride, strides that leave a rest, kernels larger than the image.
 std::vector<Case> cases() {
   return {
       {{2, 3, 7, 6}, {4, 3, 3, 3}, {}, {0, 0}, {0, 0}},
@@ -101,6 +101,19 @@ std::vector<Case> cases() {
       {{1, 1, 70, 80}, {1, 1, 7, 5}, {.padding = Padding::full}, {6, 6}, {4, 4}},
       {{1, 1, 5, 3000}, {1, 1, 3, 1}, {}, {0, 0}, {0, 0}},
       {{3, 3, 26, 26}, {4, 3, 4, 4}, {.padding = Padding::same}, {1, 2}, {1, 2}},
+      {{3, 8, 9, 7}, {16, 8, 3, 3}, {.padding = 1}, {1, 1}, {1, 1}},
+      {{2, 17, 30, 28}, {13, 17, 3, 2}, {.padding = {2, 1}}, {2, 2}, {1, 1}},
+      {{2, 30, 6, 5},
+       {26, 15, 3, 3},
+       {.stride = {2, 1}, .padding = 1, .dilation = {1, 2}, .groups = 2},
+       {1, 1},
+       {1, 1}},
+      {{3, 32, 5, 4}, {80, 32, 2, 2}, {.padding = Padding::full}, {1, 1}, {1, 1}},
+      {{1, 180, 4, 5}, {16, 180, 3, 3}, {.padding = 4}, {4, 4}, {4, 4}},
+      {{2, 140, 5, 4}, {14, 140, 1, 1}, {}, {0, 0}, {0, 0}},
+      {{1, 4, 3, 700}, {16, 4, 2, 5}, {}, {0, 0}, {0, 0}},
+      {{2, 7, 12, 40}, {19, 7, 3, 3}, {.padding = 1}, {1, 1}, {1, 1}},
+      {{20, 1, 9, 20}, {7, 1, 3, 3}, {.padding = 2}, {2, 2}, {2, 2}},
       {{2, 0, 4, 4}, {3, 0, 2, 2}, {}, {0, 0}, {0, 0}},
       {{0, 2, 4, 4}, {3, 2, 2, 2}, {}, {0, 0}, {0, 0}},
       {{2, 2, 4, 4}, {0, 2, 2, 2}, {}, {0, 0}, {0, 0}},

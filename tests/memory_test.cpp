@@ -177,7 +177,8 @@ TEST(Memory, ReleaseGivesFreeBlocksBackToTheSystem) {
     const Blocks small(200, 60'000);
     const Blocks large(4, std::size_t{3} << 20);
   }
-  EXPECT_GE(stats().cached_bytes, before + 200 * 60'000 + (std::size_t{12} << 20));
+  // Some may have been free before, beside live ones of other tests.
+  EXPECT_GE(stats().cached_bytes, 200 * 60'000 + (std::size_t{12} << 20));
   memory::release_cached();
   EXPECT_LE(stats().cached_bytes, before + (std::size_t{1} << 20));  // one slab may have begun with a live block
 }

@@ -4,7 +4,9 @@
 
 #include <wengert/autograd/parallel.h>
 
+#include "autograd/kernels/conv_common.h"
 #include "autograd/kernels/conv_direct.h"
+#include "autograd/kernels/conv_gathered.h"
 #include "autograd/kernels/gemm.h"
 #include "autograd/kernels/im2col.h"
 #include "autograd/kernels/workspace.h"
@@ -17,68 +19,15 @@ namespace {
 constexpr std::int64_t columns_at_a_time = 1 << 17;
 /// Positions that are taken at a time even so: with fewer a matrix product is too narrow.
 constexpr std::int64_t least_positions = 64;
-/// Multiplications that are worth a thread of their own.
-constexpr std::int64_t parallel_from = std::int64_t{1} << 19;
 /// Sums of a kernel's gradient that are built side by side, at most, and elements in all of them together.
 constexpr std::int64_t most_partial_sums = 8;
 constexpr std::int64_t partial_elements = 1 << 20;
 
-std::int64_t divided_up(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
-
-/// Tasks of `work` multiplications each that one thread takes at a time.
-std::int64_t grain_for(std::int64_t work) {
-  return std::max<std::int64_t>(1, parallel_from / std::max<std::int64_t>(1, work));
+/// How many positions `Blocks` may take at a time; `depth`: elements of im2col's columns for each.
+std::int64_t room_for(const ConvSizes& sizes, std::int64_t depth) {
+  if (sizes.is_pointwise()) return sizes.positions();
+  return std::max(least_positions, columns_at_a_time / std::max<std::int64_t>(1, depth));
 }
-
-/// Positions that follow each other in y, and the sizes of a correlation that has no others.
-struct Block {
-  ConvSizes sizes;
-  std::int64_t first;
-  std::int64_t count;
-};
-
-/// All positions, in blocks: parts of a row, or else rows, or else slices.
-class Blocks {
- public:
-  /// `depth`: elements of im2col's columns for each position.
-  Blocks(const ConvSizes& sizes, std::int64_t depth) : sizes_(sizes) {
-    std::int64_t room = std::max(least_positions, columns_at_a_time / std::max<std::int64_t>(1, depth));
-    if (sizes.is_pointwise() || room >= sizes.positions()) {  // one block
-      for (std::size_t axis = 0; axis < 3; ++axis) length_[axis] = sizes.axes[axis].out;
-      return;
-    }
-    for (std::size_t axis = 3; axis-- > 0;) {
-      length_[axis] = std::clamp<std::int64_t>(room, 1, sizes.axes[axis].out);
-      parts_[axis] = divided_up(sizes.axes[axis].out, length_[axis]);
-      room = parts_[axis] == 1 ? room / length_[axis] : 1;
-    }
-  }
-
-  std::int64_t count() const { return parts_[0] * parts_[1] * parts_[2]; }
-  /// Positions in the largest one.
-  std::int64_t largest() const { return length_[0] * length_[1] * length_[2]; }
-
-  Block operator[](std::int64_t index) const {
-    if (count() == 1) return {sizes_, 0, largest()};
-    Block block{sizes_, 0, 1};
-    std::int64_t inner = 1;
-    for (std::size_t axis = 3; axis-- > 0; index /= parts_[axis]) {
-      const std::int64_t first = index % parts_[axis] * length_[axis];
-      ConvAxis& part = block.sizes.axes[axis];
-      block.first += first * inner;
-      inner *= part.out;
-      part.out = std::min(length_[axis], part.out - first);
-      part.before -= first * part.stride;
-      block.count *= part.out;
-    }
-    return block;
-  }
-
- private:
-  const ConvSizes& sizes_;
-  std::int64_t length_[3];
-  std::int64_t parts_[3] = {1, 1, 1};
-};
 
 /// Channels in of one group that are gone through together, and into how many chunks a group falls.
 struct ChannelChunks {
@@ -95,11 +44,14 @@ struct ChannelChunks {
 
 template <class T>
 void correlate(const ConvSizes& sizes, const T* x, const T* kernel, const T* bias, T* y) {
-  if (direct_is_faster(sizes)) return correlate_direct(sizes, x, kernel, bias, y);
+  if (gathered_is_faster<T>(sizes, sizes.group_out(), sizes.group_in() * sizes.taps())) {
+    return correlate_gathered(sizes, x, kernel, bias, y);
+  }
+  if (direct_is_faster(sizes, sizes.group_in())) return correlate_direct(sizes, x, kernel, bias, y);
   const std::int64_t depth = sizes.group_in() * sizes.taps();
   const std::int64_t positions = sizes.positions();
   const std::int64_t out_channels = sizes.group_out();
-  const Blocks blocks(sizes, depth);
+  const Blocks blocks(sizes, room_for(sizes, depth));
   const std::int64_t work = out_channels * depth * blocks.largest();
   parallel_for(sizes.images * sizes.groups * blocks.count(), grain_for(work),
                [&](std::int64_t begin, std::int64_t end) {
@@ -123,12 +75,16 @@ void correlate(const ConvSizes& sizes, const T* x, const T* kernel, const T* bia
 
 template <class T>
 void correlate_input_gradient(const ConvSizes& sizes, const T* y, const T* kernel, const T* bias, T* x) {
-  if (direct_is_faster(sizes) && input_gradient_direct(sizes, y, kernel, bias, x)) return;
+  if (gathered_is_faster<T>(sizes, sizes.group_in(), sizes.group_out() * sizes.taps()) &&
+      input_gradient_gathered(sizes, y, kernel, bias, x)) {
+    return;
+  }
+  if (direct_is_faster(sizes, sizes.group_out()) && input_gradient_direct(sizes, y, kernel, bias, x)) return;
   const std::int64_t depth = sizes.group_in() * sizes.taps();
   const std::int64_t positions = sizes.positions();
   const std::int64_t out_channels = sizes.group_out();
   const ChannelChunks chunks(sizes);
-  const Blocks blocks(sizes, chunks.size * sizes.taps());
+  const Blocks blocks(sizes, room_for(sizes, chunks.size * sizes.taps()));
   const std::int64_t work = out_channels * chunks.size * sizes.taps() * positions;
   parallel_for(sizes.images * sizes.groups * chunks.count, grain_for(work), [&](std::int64_t begin, std::int64_t end) {
     const Workspace<T> columns(sizes.is_pointwise() ? 0 : chunks.size * sizes.taps() * blocks.largest());
@@ -156,14 +112,19 @@ void correlate_input_gradient(const ConvSizes& sizes, const T* y, const T* kerne
 
 template <class T>
 void correlate_kernel_gradient(const ConvSizes& sizes, const T* x, const T* y, T* kernel) {
-  if (direct_is_faster(sizes) && kernel_gradient_direct(sizes, x, y, kernel)) return;
   const std::int64_t depth = sizes.group_in() * sizes.taps();
+  if (gathered_is_faster<T>(sizes, sizes.group_out(), sizes.images * sizes.positions())) {
+    // With few rows of taps no copy of y pays.
+    if (depth >= 16) return kernel_gradient_gathered(sizes, x, y, kernel);
+  } else if (direct_is_faster(sizes, sizes.group_in()) && kernel_gradient_direct(sizes, x, y, kernel)) {
+    return;
+  }
   const std::int64_t positions = sizes.positions();
   const std::int64_t out_channels = sizes.group_out();
   const std::int64_t elements = sizes.out_channels * depth;
   if (elements == 0) return;
   const ChannelChunks chunks(sizes);
-  const Blocks blocks(sizes, chunks.size * sizes.taps());
+  const Blocks blocks(sizes, room_for(sizes, chunks.size * sizes.taps()));
   // Images are summed up in a few runs, each in order and as large as the sizes alone say; then the runs, in order.
   const std::int64_t most = std::clamp<std::int64_t>(partial_elements / elements, 1, most_partial_sums);
   const std::int64_t run = divided_up(sizes.images, most);

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "autograd/kernels/conv.h"
+#include "autograd/kernels/gemm_small.h"
 
 namespace wengert::kernels {
 
@@ -41,7 +42,52 @@ void for_each_tap(const ConvSizes& sizes, std::int64_t channels, F f) {
   }
 }
 
+/// `length` numbers, of which [first, last) are those at `from` and the others zeros. Whole packets, of which the last
+/// reaches beyond the end.
+template <class T>
+void copy_padded_row(const T* from, std::int64_t first, std::int64_t last, std::int64_t length, T* to) {
+  using Pack = simd::Pack<T>;
+  constexpr std::int64_t size = Pack::size;
+  for (std::int64_t j = 0; j < first; j += size) Pack(0).store(to + j);
+  std::int64_t j = first;
+  for (; j + size <= last; j += size, from += size) Pack::load(from).store(to + j);
+  if (j < last) {
+    load_or_zero(from, last - j).store(to + j);
+    j += size;
+  }
+  for (; j < length; j += size) Pack(0).store(to + j);
+}
+
 }  // namespace detail
+
+/// An axis of which `length` elements are taken, with `before` zeros before those of the image and any number behind.
+constexpr ConvAxis framed(std::int64_t size, std::int64_t before, std::int64_t length) {
+  return {.size = size, .out = length, .before = before};
+}
+
+/// The channels of an image in frames of zeros: im2col for one tap and strides of 1, by whole packets, so it writes up
+/// to a packet of anything behind the end.
+template <class T>
+void copy_framed(const ConvSizes& sizes, const T* x, std::int64_t channels, T* to) {
+  const auto& [deep, down, across] = sizes.axes;
+  const detail::Inside slices(deep, 0);
+  const detail::Inside rows(down, 0);
+  const detail::Inside columns(across, 0);
+  for (std::int64_t c = 0; c < channels; ++c) {
+    for (std::int64_t d = 0; d < deep.out; ++d) {
+      const bool in_slice = slices.first <= d && d < slices.last;
+      const T* slice = x + (c * deep.size + d + slices.shift) * down.size * across.size;
+      for (std::int64_t i = 0; i < down.out; ++i, to += across.out) {
+        if (in_slice && rows.first <= i && i < rows.last) {
+          detail::copy_padded_row(slice + (i + rows.shift) * across.size + columns.first + columns.shift, columns.first,
+                                  columns.last, across.out, to);
+        } else {
+          detail::copy_padded_row(x, 0, 0, across.out, to);
+        }
+      }
+    }
+  }
+}
 
 /// What every tap of every channel sees: row (c, w, u, v) of `columns` holds x[c, i stride + w dilation - before, ...]
 /// for all positions, zero outside the image. x: [channels, D, H, W]; columns: [channels * KD * KH * KW, OD * OH * OW].
