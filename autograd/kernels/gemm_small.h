@@ -130,10 +130,10 @@ template <int rows, int packs, Tail tail, class T>
       sums[t] = load_part<packs, whole>(start.data + t / packs * start.stride, t % packs, last);
     });
   }
-  for (std::int64_t p = 0; p < k; ++p) {
+  const auto add_term = [&](std::int64_t p, auto is_whole) __attribute__((always_inline)) {
     Vector row[packs];
     unrolled<packs>([&](auto j) __attribute__((always_inline)) {
-      row[j] = in_register(load_part<packs, tail != Tail::partial>(b + p * b_stride, j, last));
+      row[j] = in_register(load_part<packs, is_whole>(b + p * b_stride, j, last));
     });
     unrolled<rows>([&](auto i) __attribute__((always_inline)) {
       const Pack<T> factor(a.data[i * a.row + p * a.column]);
@@ -141,7 +141,14 @@ template <int rows, int packs, Tail tail, class T>
         sums[i * packs + j] = fma(factor, Pack<T>(row[j]), Pack<T>(sums[i * packs + j])).vector();
       });
     });
+  };
+  std::int64_t p = 0;
+  if constexpr (tail == Tail::partial) {
+    // Until the last rows, there is memory behind a row, that of the next: any numbers do in lanes that are not stored.
+    const std::int64_t behind = Pack<T>::size - last;
+    for (; p < k - (behind + b_stride - 1) / b_stride; ++p) add_term(p, std::true_type());
   }
+  for (; p < k; ++p) add_term(p, std::bool_constant<tail != Tail::partial>());
   unrolled<rows * packs>([&](auto t) __attribute__((always_inline)) {
     store_part<packs, whole>(Pack<T>(sums[t]), c + t / packs * c_stride, t % packs, last);
   });
