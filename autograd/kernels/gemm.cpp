@@ -128,10 +128,10 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Facto
   if (m == 1 && (a.stride == 1 || k == 1)) a = {a.data, k, Trans::no};  // a column that lies like a row
   const detail::Elements<T> all = elements(a);
   if (b.trans == Trans::yes && a.trans == Trans::no) {
-    const bool few_tiles = m <= few || n <= few;
     const bool copy_pays = m >= many && n % simd::Pack<T>::size == 0;
-    const bool long_enough = few_tiles ? k >= short_row : k >= std::max(long_row, 4 * n) && !copy_pays;
-    if (m == 1 || (long_enough && (m <= few || n * k <= direct_up_to))) {
+    const bool long_enough =
+        m <= few || n <= few ? k >= short_row : k >= std::clamp(4 * n, long_row, 2 * long_row) && !copy_pays;
+    if (m == 1 || (long_enough && std::min(m, n) * k <= direct_up_to)) {
       return by_dots(m, n, k, a.data, a.stride, b.data, b.stride, start, c, c_stride);
     }
   }

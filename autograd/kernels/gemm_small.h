@@ -349,24 +349,36 @@ void gemm_few_terms(std::int64_t m, std::int64_t n, std::int64_t k, detail::Elem
 template <class T>
 void gemm_by_dots(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_stride, const T* b,
                   std::int64_t b_stride, detail::Start<T> start, T* c, std::int64_t c_stride) {
+  using namespace detail;
   constexpr int most = simd::register_bytes == 64 ? 4 : 2;
-  std::int64_t i = 0;
-  const auto rows = [&]<int count>() {
-    for (; i + count <= m; i += count) {
-      for (std::int64_t j = 0; j < n;) {
-        // Threes rather than a four and a one: each tile reads the rows of A again.
-        const std::int64_t rest = n - j;
-        const std::int64_t columns = rest >= 7 || rest == 4 ? 4 : std::min<std::int64_t>(rest, 3);
-        detail::with_count<4>(columns, [&]<int width>() {
-          detail::tile_of_dots<count, width>(k, a + i * a_stride, a_stride, b + j * b_stride, b_stride, start.at(i, j),
-                                             c + i * c_stride + j, c_stride);
-        });
-        j += columns;
-      }
+  const auto for_rows = [&](auto f) {
+    std::int64_t i = 0;
+    for (; i + most <= m; i += most) f.template operator()<most>(i);
+    for (; i < m; ++i) f.template operator()<1>(i);
+  };
+  const auto for_columns = [&](auto f) {
+    for (std::int64_t j = 0; j < n;) {
+      // Threes rather than a four and a one: each tile reads the rows of A again.
+      const std::int64_t rest = n - j;
+      const std::int64_t columns = rest >= 7 || rest == 4 ? 4 : std::min<std::int64_t>(rest, 3);
+      with_count<4>(columns, [&]<int count>() { f.template operator()<count>(j); });
+      j += columns;
     }
   };
-  rows.template operator()<most>();
-  rows.template operator()<1>();
+  const auto tile = [&]<int rows, int columns>(std::int64_t i, std::int64_t j) {
+    tile_of_dots<rows, columns>(k, a + i * a_stride, a_stride, b + j * b_stride, b_stride, start.at(i, j),
+                                c + i * c_stride + j, c_stride);
+  };
+  // The smaller side is read time after time.
+  if (n < m) {
+    for_rows([&]<int rows>(std::int64_t i) {
+      for_columns([&]<int columns>(std::int64_t j) { tile.template operator()<rows, columns>(i, j); });
+    });
+  } else {
+    for_columns([&]<int columns>(std::int64_t j) {
+      for_rows([&]<int rows>(std::int64_t i) { tile.template operator()<rows, columns>(i, j); });
+    });
+  }
 }
 
 }  // namespace wengert::kernels
