@@ -74,6 +74,60 @@ TEST(CrossEntropy, WeighsProbabilitiesThatDoNotSumToOne) {
   EXPECT_NEAR(grad(loss, logits).data<double>()[0], 2.5 * std::exp(1 - normalizer) - 0.5, 1e-14);
 }
 
+/// The mean loss of rows with labels, and its gradient, by the definition.
+void expect_mean_loss_of_rows(std::int64_t rows, std::int64_t columns, DType dtype) {
+  SCOPED_TRACE(testing::Message() << rows << " x " << columns);
+  const Tensor logits = randn({rows, columns}, float64);
+  std::vector<std::int64_t> target;
+  double loss = 0;
+  std::vector<double> gradient;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    target.push_back((row * 7 + 1) % columns);
+    const auto x =
+        logits.data<double>().subspan(static_cast<std::size_t>(row * columns), static_cast<std::size_t>(columns));
+    double sum = 0;
+    for (const double each : x) sum += std::exp(each);
+    loss += (std::log(sum) - x[static_cast<std::size_t>(target.back())]) / static_cast<double>(rows);
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const double share = std::exp(x[static_cast<std::size_t>(c)]) / sum;
+      gradient.push_back((share - (c == target.back() ? 1 : 0)) / static_cast<double>(rows));
+    }
+  }
+  const Tensor x = logits.to(dtype).requires_grad(true);
+  const Tensor labels = from_vector(target);
+  const double tolerance = dtype == float32 ? 1e-6 : 1e-14;
+  for (const Tensor& form : {labels, one_hot(labels, columns, dtype)}) {
+    const Tensor y = cross_entropy(x, form);
+    EXPECT_NEAR(y.item(), loss, tolerance * (1 + loss));
+    const std::vector<double> actual = values_of(grad(y, x));
+    for (std::size_t i = 0; i < gradient.size(); ++i) ASSERT_NEAR(actual[i], gradient[i], tolerance) << i;
+  }
+}
+
+TEST(CrossEntropy, OfShortAndLongRowsIsTheDefinition) {
+  for (const DType dtype : {float32, float64}) {
+    for (const std::int64_t columns : {1, 2, 3, 4, 5, 8, 10, 16, 17, 40}) {
+      for (const std::int64_t rows : {1, 2, 4, 15, 16, 33, 300}) expect_mean_loss_of_rows(rows, columns, dtype);
+    }
+  }
+}
+
+TEST(CrossEntropy, KeepsNaNAndInfinityInTheirRow) {
+  for (const std::int64_t columns : {3, 20}) {
+    std::vector<float> numbers(static_cast<std::size_t>(20 * columns), 0.0F);
+    numbers[static_cast<std::size_t>(7 * columns + 1)] = std::numeric_limits<float>::quiet_NaN();
+    numbers[static_cast<std::size_t>(9 * columns + 1)] = -infinity;
+    const Tensor x = from_vector(numbers, {20, columns}).requires_grad(true);
+    const Tensor loss = cross_entropy(x, zeros({20}, int64));
+    EXPECT_TRUE(std::isnan(loss.item()));
+    const std::vector<double> gradient = values_of(grad(loss, x));
+    for (std::int64_t row = 0; row < 20; ++row) {
+      EXPECT_EQ(std::isnan(gradient[static_cast<std::size_t>(row * columns)]), row == 7) << row;
+    }
+    EXPECT_EQ(gradient[static_cast<std::size_t>(9 * columns + 1)], 0);
+  }
+}
+
 TEST(CrossEntropy, HasAGradientForItsOneLeafUnderAnUpstreamScale) {
   const Tensor logits = from_data({{0, 0}}).requires_grad(true);
   (cross_entropy(logits, labels({1})) * 8).backward();

@@ -47,9 +47,19 @@ void check_gemm(std::int64_t m, std::int64_t n, std::int64_t k, Trans trans_a, T
       expected[static_cast<std::size_t>(i * c_stride + j)] = sum;
     }
   }
-  kernels::gemm<T>(m, n, k, {a.data<T>().data(), a_stride, trans_a}, {b.data<T>().data(), b_stride, trans_b}, c.data(),
-                   c_stride, store);
+  const kernels::Factor<T> left{a.data<T>().data(), a_stride, trans_a};
+  const kernels::Factor<T> right{b.data<T>().data(), b_stride, trans_b};
+  kernels::gemm(m, n, k, left, right, c.data(), c_stride, store);
   EXPECT_TRUE(c == expected);
+  if (store == Store::add) return;
+  const Tensor bias = whole({n}, 4, dtype_of<T>);
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      expected[static_cast<std::size_t>(i * c_stride + j)] += bias.data<T>()[static_cast<std::size_t>(j)];
+    }
+  }
+  kernels::gemm_with_bias(m, n, k, left, right, bias.data<T>().data(), c.data(), c_stride);
+  EXPECT_TRUE(c == expected) << "with a bias";
 }
 
 TEST_P(Gemm, MultipliesBlocksOfLargerMatricesOfAnySize) {
@@ -63,6 +73,25 @@ TEST_P(Gemm, MultipliesBlocksOfLargerMatricesOfAnySize) {
         for (const Store store : {Store::overwrite, Store::add}) {
           dispatch_floating(GetParam(),
                             [&, m = m, n = n, k = k]<class T>() { check_gemm<T>(m, n, k, trans_a, trans_b, store); });
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Gemm, MultipliesSkinnyMatrices) {
+  for (const std::int64_t narrow : {2, 3, 4, 5, 6, 7, 10, 15, 17}) {
+    for (const Trans trans_a : {Trans::no, Trans::yes}) {
+      for (const Trans trans_b : {Trans::no, Trans::yes}) {
+        for (const Store store : {Store::overwrite, Store::add}) {
+          dispatch_floating(GetParam(), [&]<class T>() {
+            check_gemm<T>(45, 70, narrow, trans_a, trans_b, store);
+            check_gemm<T>(45, narrow, 70, trans_a, trans_b, store);
+            check_gemm<T>(narrow, 45, 70, trans_a, trans_b, store);
+            check_gemm<T>(33, narrow, 3, trans_a, trans_b, store);
+            check_gemm<T>(narrow, 3, 33, trans_a, trans_b, store);
+            check_gemm<T>(1, 20 * narrow, narrow, trans_a, trans_b, store);
+          });
         }
       }
     }
@@ -97,16 +126,23 @@ TEST(Matmul, HasTheSameBitsForAnyNumberOfThreads) {
   const Tensor batch = randn({24, 30, 40});
   const Tensor row = randn({1, 2000});
   const Tensor wide = randn({2000, 1100});
+  const Tensor narrow = randn({30000, 3});
+  const Tensor tall = randn({30000, 64});
+  const Tensor weight = randn({3, 64});
   const int before = num_threads();
   set_num_threads(1);
-  const std::vector<Tensor> expected{matmul(a, b), matmul(batch, ones({1, 40, 30})), matmul(row, wide),
-                                     matmul(wide, row, {.transpose_a = true, .transpose_b = true})};
+  const std::vector<Tensor> expected{
+      matmul(a, b),           matmul(batch, ones({1, 40, 30})),
+      matmul(row, wide),      matmul(wide, row, {.transpose_a = true, .transpose_b = true}),
+      matmul(narrow, weight), matmul(tall, narrow, {.transpose_a = true})};
   for (const int threads : {2, 4}) {
     set_num_threads(threads);
     expect_same(matmul(a, b), expected[0]);
     expect_same(matmul(batch, ones({1, 40, 30})), expected[1]);
     expect_same(matmul(row, wide), expected[2]);
     expect_same(matmul(wide, row, {.transpose_a = true, .transpose_b = true}), expected[3]);
+    expect_same(matmul(narrow, weight), expected[4]);
+    expect_same(matmul(tall, narrow, {.transpose_a = true}), expected[5]);
   }
   set_num_threads(before);
 }

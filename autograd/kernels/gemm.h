@@ -28,4 +28,9 @@ template <class T>
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, T* c, std::int64_t c_stride,
           Store store);
 
+/// Same where the sums begin at `bias`: [n], in every row of C.
+template <class T>
+void gemm_with_bias(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, const T* bias, T* c,
+                    std::int64_t c_stride);
+
 }  // namespace wengert::kernels

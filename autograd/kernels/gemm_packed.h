@@ -20,10 +20,8 @@ namespace wengert::kernels {
 
 namespace detail {
 
-/// Packets side by side in a panel; with 16 registers, more would spill.
-inline constexpr int panel_packs = simd::register_bytes == 64 ? 4 : 2;
 template <class T>
-inline constexpr std::int64_t panel_width = panel_packs * Pack<T>::size;
+inline constexpr std::int64_t panel_width = tile_packs * Pack<T>::size;
 
 /// A number of columns with those that fill the last packet.
 template <class T>
@@ -37,40 +35,6 @@ inline constexpr std::int64_t block_depth = 384;
 inline constexpr std::int64_t block_columns = 3072;
 /// Rows of C in a block: those of A stay in the second cache while the panels go by.
 inline constexpr std::int64_t block_rows = 96;
-
-/// One step of a transposition: bit `step` of the row and of the lane change places.
-template <int step, class Vector, std::size_t... lane>
-[[gnu::always_inline]] inline void exchange(Vector* rows, std::index_sequence<lane...>) {
-  constexpr int size = sizeof...(lane);
-  for (int i = 0; i < size; ++i) {
-    if ((i & step) != 0) continue;
-    const Vector upper = rows[i];
-    const Vector lower = rows[i + step];
-    rows[i] = __builtin_shufflevector(
-        upper, lower, ((lane & step) != 0 ? static_cast<int>(lane) + size - step : static_cast<int>(lane))...);
-    rows[i + step] = __builtin_shufflevector(
-        upper, lower, ((lane & step) != 0 ? static_cast<int>(lane) + size : static_cast<int>(lane) + step)...);
-  }
-  if constexpr (2 * step < size) exchange<2 * step>(rows, std::make_index_sequence<size>());
-}
-
-/// to[p * to_stride + j] = from[j * stride + p] for p < depth and j < columns, at most a packet each. With `padded`,
-/// zeros fill the packets of `to`.
-template <bool padded, class T>
-[[gnu::always_inline]] inline void transpose_square(const T* from, std::int64_t stride, T* to, std::int64_t to_stride,
-                                                    std::int64_t depth, std::int64_t columns) {
-  constexpr int size = static_cast<int>(Pack<T>::size);
-  typename Pack<T>::Vector rows[size] = {};
-  if (depth == size && columns == size) {
-    for (int j = 0; j < size; ++j) rows[j] = Pack<T>::load(from + j * stride).vector();
-    exchange<1>(rows, std::make_index_sequence<size>());
-    for (int p = 0; p < size; ++p) Pack<T>(rows[p]).store(to + p * to_stride);
-    return;
-  }
-  for (int j = 0; j < columns; ++j) rows[j] = load_or_zero(from + j * stride, depth).vector();
-  exchange<1>(rows, std::make_index_sequence<size>());
-  for (int p = 0; p < depth; ++p) Pack<T>(rows[p]).store_partial(to + p * to_stride, padded ? size : columns);
-}
 
 /// `depth` rows of a panel, at most `panel_width` columns, from B^T: [columns, depth], whose rows are `stride` apart.
 /// Whole packets, with zeros behind the last column.
@@ -102,24 +66,14 @@ void pack_row(const T* row, std::int64_t columns, std::int64_t p, std::int64_t d
 
 /// All rows of C for one panel.
 template <class T>
-void multiply_panel(std::int64_t m, std::int64_t k, Elements<T> a, const T* panel, std::int64_t columns, T* c,
-                    std::int64_t c_stride, Store store) {
+void multiply_panel(std::int64_t m, std::int64_t k, Elements<T> a, const T* panel, std::int64_t columns, Start<T> start,
+                    T* c, std::int64_t c_stride) {
   constexpr std::int64_t size = Pack<T>::size;
-  const std::int64_t packs = (columns + size - 1) / size;
-  const std::int64_t last = (columns + size - 1) % size + 1;
-  const auto run = [&]<int count>() {
-    if (last == size) {
-      columns_of_rows<count, Tail::none>(m, k, a, panel, count * size, c, c_stride, store, size);
-    } else {
-      columns_of_rows<count, Tail::padded>(m, k, a, panel, count * size, c, c_stride, store, last);
-    }
-  };
-  if (packs == 1) return run.template operator()<1>();
-  if (packs == 2) return run.template operator()<2>();
-  if constexpr (panel_packs == 4) {
-    if (packs == 3) return run.template operator()<3>();
-    run.template operator()<4>();
-  }
+  const std::int64_t last = (columns - 1) % size + 1;
+  with_count<tile_packs>((columns + size - 1) / size, [&]<int packs>() {
+    last == size ? columns_of_rows<packs, Tail::none>(m, k, a, panel, packs * size, start, c, c_stride, last)
+                 : columns_of_rows<packs, Tail::padded>(m, k, a, panel, packs * size, start, c, c_stride, last);
+  });
 }
 
 /// `x / step`, rounded up.
@@ -171,10 +125,11 @@ void copy_blocks(const T* a, std::int64_t stride, const RowBlocks& blocks, std::
 
 }  // namespace detail
 
-/// C (+)= op(A) op(B) on several threads. The terms of each element of C are added in an order that depends on k alone.
+/// C = start + op(A) op(B) on several threads. The terms of each element of C are added in an order that depends on k
+/// alone.
 template <class T>
-void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, T* c, std::int64_t c_stride,
-                 Store store) {
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, detail::Start<T> start, T* c,
+                 std::int64_t c_stride) {
   using namespace detail;
   constexpr std::int64_t width = panel_width<T>;
   constexpr std::int64_t grain = std::int64_t{1} << 19;  // multiplications
@@ -195,8 +150,9 @@ void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Fa
         const Elements<T> rows = a.trans == Trans::yes ? Elements<T>{copy.get() + i * terms, 1, blocks.size(block)}
                                                        : Elements<T>{a.data + i * a.stride + p, a.stride, 1};
         const std::int64_t first = panel * width;
+        const Start<T> from = p == 0 ? start : Start<T>{c, c_stride};
         multiply_panel(blocks.size(block), terms, rows, panels.get() + first * terms, std::min(width, columns - first),
-                       c + i * c_stride + j + first, c_stride, p == 0 ? store : Store::add);
+                       from.at(i, j + first), c + i * c_stride + j + first, c_stride);
       };
       parallel_for(blocks.count * count, parts(grain, blocks.height * width * terms),
                    [&](std::int64_t begin, std::int64_t end) {

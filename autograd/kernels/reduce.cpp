@@ -151,29 +151,25 @@ void reduce_columns(const T* x, std::int64_t rows, std::int64_t stride, std::int
   }
 }
 
-/// Few columns fill no packet. As their rows are contiguous, several of them make one wide row.
+/// Few columns fill no packet. As their rows are contiguous, several of them make one wide row, which is folded at the
+/// end.
 template <class Op, class T>
 void reduce_narrow_columns(const T* x, std::int64_t rows, std::int64_t width, T* out) {
-  const std::int64_t group = panel / 4 / width;
+  constexpr std::int64_t widest = 128;
+  const std::int64_t wide = rows * width >= 32 * widest ? widest : widest / 2;
+  const std::int64_t group = std::min(rows, wide / width);
   const std::int64_t wide_rows = rows / group;
-  T sums[panel];
-  std::int64_t done = 0;
-  if (wide_rows >= 2) {
-    reduce_columns<Op>(x, wide_rows, group * width, group * width, sums);
-    done = wide_rows * group;
+  const std::int64_t whole = wide_rows * group;
+  T sums[widest];
+  const auto add = [&](const T* more, std::int64_t count) { reduce_few_rows<Op, 1, false>(more, 0, count, sums); };
+  reduce_columns<Op>(x, wide_rows, group * width, group * width, sums);
+  add(x + whole * width, (rows - whole) * width);
+  for (std::int64_t left = group; left > 1;) {
+    const std::int64_t half = (left + 1) / 2;
+    add(sums + half * width, (left - half) * width);
+    left = half;
   }
-  const std::int64_t narrow_rows = done > 0 ? group : 1;
-  if (done == 0) {
-    std::copy_n(x, width, sums);
-    done = 1;
-  }
-  const Op op;
   std::copy_n(sums, width, out);
-  const auto add = [&](const T* row) {
-    for (std::int64_t c = 0; c < width; ++c) out[c] = op(out[c], row[c]);
-  };
-  for (std::int64_t row = 1; row < narrow_rows; ++row) add(sums + row * width);
-  for (std::int64_t row = done; row < rows; ++row) add(x + row * width);
 }
 
 /// Columns [begin, end) of `rows` rows of `inner` columns.

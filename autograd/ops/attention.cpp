@@ -89,7 +89,7 @@ void for_each_row(const Shape& shape, bool causal, T* out, F f) {
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t count = causal ? std::min(columns, row % rows_of_matrix + 1) : columns;
       f(row, count, row * columns);
-      std::fill(out + row * columns + count, out + (row + 1) * columns, T(0));
+      if (count < columns) std::fill(out + row * columns + count, out + (row + 1) * columns, T(0));
     }
   });
 }

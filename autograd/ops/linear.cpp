@@ -34,12 +34,14 @@ Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const std::int64_t rows = x.shape().numel(0, x.rank() - 1);
   Tensor y = Access::allocate(x.shape().with(x.rank() - 1, out), x.dtype());
   dispatch_floating(x.dtype(), [&]<class T>() {
-    T* sums = Access::mutable_data<T>(y);
+    const kernels::Factor<T> left{Access::data<T>(x), in};
+    const kernels::Factor<T> right{Access::data<T>(weight), in, Trans::yes};
+    T* to = Access::mutable_data<T>(y);
     if (bias.defined()) {
-      for (std::int64_t row = 0; row < rows; ++row) std::copy_n(Access::data<T>(bias), out, sums + row * out);
+      kernels::gemm_with_bias(rows, out, in, left, right, Access::data<T>(bias), to, out);
+    } else {
+      kernels::gemm(rows, out, in, left, right, to, out, Store::overwrite);
     }
-    kernels::gemm<T>(rows, out, in, {Access::data<T>(x), in}, {Access::data<T>(weight), in, Trans::yes}, sums, out,
-                     bias.defined() ? Store::add : Store::overwrite);
   });
   return y;
 }

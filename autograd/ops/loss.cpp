@@ -3,7 +3,7 @@
 
 #include <wengert/autograd/elementwise.h>
 
-#include "autograd/kernels/softmax.h"
+#include "autograd/kernels/cross_entropy.h"
 #include "autograd/ops/loss_checks.h"
 
 namespace wengert {
@@ -32,6 +32,7 @@ using detail::Access;
 /// The sum of `f(begin, end)` over chunks of [0, n), in an order that depends on n and grain alone.
 template <class F>
 double sum_over_chunks(std::int64_t n, std::int64_t grain, F f) {
+  if (n <= grain) return f(std::int64_t{0}, n);
   std::vector<double> sums(static_cast<std::size_t>((n + grain - 1) / grain));
   parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
     sums[static_cast<std::size_t>(begin / grain)] = f(begin, end);
@@ -159,52 +160,11 @@ std::int64_t rows_per_chunk(std::int64_t columns) {
   return std::max<std::int64_t>(1, detail::elementwise_grain / columns);
 }
 
-/// -(sum over the row of t log softmax(x)); a class with t = 0 counts nothing, even where its logit is -infinity.
-template <class T>
-double row_loss(const T* x, const T* t, std::int64_t columns) {
-  const T largest = kernels::row_max(x, columns);
-  const T log_sum = std::log(kernels::row_sum_of_exp(x, columns, largest));
-  simd::Pack<T> sum = 0;
-  kernels::for_each_pack<T>(columns, [&](auto lanes, std::int64_t i) {
-    const auto weight = lanes.load(t + i, 0);
-    sum += where(weight == 0, 0, weight * (log_sum - (lanes.load(x + i, 0) - largest)));
-  });
-  return static_cast<double>(kernels::sum_of_lanes(sum));
-}
-
-template <class T>
-double row_loss(const T* x, std::int64_t label, std::int64_t columns) {
-  const T largest = kernels::row_max(x, columns);
-  const T log_sum = std::log(kernels::row_sum_of_exp(x, columns, largest));
-  return static_cast<double>(log_sum) + static_cast<double>(largest - x[label]);
-}
-
-/// scale * (softmax(x) * sum(t) - t)
-template <class T>
-void row_gradient(const T* x, const T* t, T scale, T* out, std::int64_t columns) {
-  simd::Pack<T> weights = 0;
-  kernels::for_each_pack<T>(columns, [&](auto lanes, std::int64_t i) { weights += lanes.load(t + i, 0); });
-  const T sum = kernels::row_exp(x, columns, kernels::row_max(x, columns), out);
-  const T factor = scale * kernels::sum_of_lanes(weights) / sum;
-  kernels::for_each_pack<T>(columns, [&](auto lanes, std::int64_t i) {
-    lanes.store(lanes.load(out + i, 0) * factor - lanes.load(t + i, 0) * scale, out + i);
-  });
-}
-
-template <class T>
-void row_gradient(const T* x, std::int64_t label, T scale, T* out, std::int64_t columns) {
-  const T factor = scale / kernels::row_exp(x, columns, kernels::row_max(x, columns), out);
-  kernels::for_each_pack<T>(columns,
-                            [&](auto lanes, std::int64_t i) { lanes.store(lanes.load(out + i, 0) * factor, out + i); });
-  out[label] -= scale;
-}
-
-/// Calls `f(x, t)` with the logits and the target of one row: a label or a pointer to probabilities.
+/// Calls `f` with the target's numbers: labels, or probabilities of type T. `row` is what they are for.
 template <class T, class F>
-decltype(auto) with_row(const Tensor& logits, const Tensor& target, std::int64_t row, F f) {
-  const T* x = Access::data<T>(logits) + row * logits.dim(1);
-  if (target.dtype() == DType::int64) return f(x, Access::data<std::int64_t>(target)[row]);
-  return f(x, Access::data<T>(target) + row * logits.dim(1));
+decltype(auto) with_target(const Tensor& target, std::int64_t row, std::int64_t columns, F f) {
+  if (target.dtype() == DType::int64) return f(Access::data<std::int64_t>(target) + row);
+  return f(Access::data<T>(target) + row * columns);
 }
 
 Tensor cross_entropy_value(const Tensor& logits, const Tensor& target) {
@@ -212,11 +172,9 @@ Tensor cross_entropy_value(const Tensor& logits, const Tensor& target) {
   const std::int64_t columns = logits.dim(1);
   const double total = dispatch_floating(logits.dtype(), [&]<class T>() {
     return sum_over_chunks(rows, rows_per_chunk(columns), [&](std::int64_t begin, std::int64_t end) {
-      double sum = 0;
-      for (std::int64_t row = begin; row < end; ++row) {
-        sum += with_row<T>(logits, target, row, [&](const T* x, auto t) { return row_loss(x, t, columns); });
-      }
-      return sum;
+      return with_target<T>(target, begin, columns, [&](const auto* t) {
+        return kernels::cross_entropy_sum(Access::data<T>(logits) + begin * columns, t, end - begin, columns);
+      });
     });
   });
   return scalar(total / static_cast<double>(rows), logits.dtype());
@@ -230,10 +188,10 @@ Tensor cross_entropy_gradient(const Tensor& g, const Tensor& logits, const Tenso
     const T scale = Access::data<T>(g)[0] / static_cast<T>(rows);
     T* out = Access::mutable_data<T>(result);
     parallel_for(rows, rows_per_chunk(columns), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        with_row<T>(logits, target, row,
-                    [&](const T* x, auto t) { row_gradient(x, t, scale, out + row * columns, columns); });
-      }
+      with_target<T>(target, begin, columns, [&](const auto* t) {
+        kernels::cross_entropy_gradient(Access::data<T>(logits) + begin * columns, t, end - begin, columns, scale,
+                                        out + begin * columns);
+      });
     });
   });
   return result;

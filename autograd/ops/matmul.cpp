@@ -56,7 +56,7 @@ constexpr std::int64_t split_from = std::int64_t{1} << 25;
 /// The matrices of one operand along the joint leading axes: how far apart they lie on each, 0 where they repeat.
 struct Matrices {
   Matrices(const Tensor& x, const Shape& own, const Shape& joint)
-      : rows(x.dim(-2)), columns(x.dim(-1)), count(own.numel()) {
+      : rows(rows_of(x)), columns(columns_of(x)), count(own.numel()) {
     const int missing = joint.rank() - own.rank();
     for (int axis = missing; axis < joint.rank(); ++axis) {
       const int own_axis = axis - missing;
@@ -86,11 +86,11 @@ void multiply(const Tensor& a, Trans trans_a, const Tensor& b, Trans trans_b, co
   const T* a_data = Access::data<T>(a);
   const T* b_data = Access::data<T>(b);
   T* c_data = Access::mutable_data<T>(c);
-  const std::int64_t m = c.dim(-2);
-  const std::int64_t n = c.dim(-1);
-  const std::int64_t k = a.dim(trans_a == Trans::no ? -1 : -2);
+  const std::int64_t m = rows_of(c);
+  const std::int64_t n = columns_of(c);
+  const std::int64_t k = trans_a == Trans::no ? columns_of(a) : rows_of(a);
   const auto gemm = [&](std::int64_t rows, std::int64_t depth, const T* left, const T* right, T* out, Store store) {
-    kernels::gemm<T>(rows, n, depth, {left, a.dim(-1), trans_a}, {right, b.dim(-1), trans_b}, out, n, store);
+    kernels::gemm<T>(rows, n, depth, {left, columns_of(a), trans_a}, {right, columns_of(b), trans_b}, out, n, store);
   };
   if (a.rank() == 2 && b.rank() == 2 && batch.rank() == 0) return gemm(m, k, a_data, b_data, c_data, Store::overwrite);
   if (c.numel() == 0) return;
@@ -145,9 +145,10 @@ Tensor factor_gradient(const Tensor& g, Rows rows, const Shape& own, F times) {
 }  // namespace
 
 Tensor product(const char* name, const Tensor& a, Trans trans_a, const Tensor& b, Trans trans_b, const Shape& batch) {
-  const std::int64_t m = a.dim(trans_a == Trans::no ? -2 : -1);
-  const std::int64_t n = b.dim(trans_b == Trans::no ? -1 : -2);
-  Tensor c = Access::allocate(batch.inserted(batch.rank(), m).inserted(batch.rank() + 1, n), a.dtype());
+  const std::int64_t m = trans_a == Trans::no ? rows_of(a) : columns_of(a);
+  const std::int64_t n = trans_b == Trans::no ? columns_of(b) : rows_of(b);
+  const Shape shape = batch.rank() == 0 ? Shape{m, n} : batch.inserted(batch.rank(), m).inserted(batch.rank() + 1, n);
+  Tensor c = Access::allocate(shape, a.dtype());
   dispatch_floating(a.dtype(), [&]<class T>() { multiply<T>(a, trans_a, b, trans_b, batch, c); });
   if (!grad_enabled() || !(a.requires_grad() || b.requires_grad())) return c;
   return record(name, std::move(c),
