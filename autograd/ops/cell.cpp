@@ -21,7 +21,6 @@ namespace wengert {
 namespace {
 
 using detail::Access;
-using kernels::Factor;
 using kernels::gemm;
 using kernels::Store;
 using kernels::Trans;
@@ -104,17 +103,6 @@ struct Gates {
   std::int64_t count;
 };
 
-/// to[row] = row of biases + row of x, if there is one, for all rows.
-template <class T>
-void fill_rows(const T* biases, const T* x, std::int64_t rows, std::int64_t columns, T* to) {
-  const std::int64_t grain = std::max<std::int64_t>(1, detail::elementwise_grain / std::max<std::int64_t>(1, columns));
-  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t start = begin * columns; start < end * columns; start += columns) {
-      for (std::int64_t i = 0; i < columns; ++i) to[start + i] = x ? biases[i] + x[start + i] : biases[i];
-    }
-  });
-}
-
 /// A new tensor with W x + b, or x + b; the hidden bias is added for the first `hidden_biases` gates. The sums that are
 /// the gates start there.
 Tensor start_of_gates(const Step& step, std::int64_t hidden_biases) {
@@ -124,23 +112,34 @@ Tensor start_of_gates(const Step& step, std::int64_t hidden_biases) {
   Tensor gates = Access::allocate({rows, columns}, step.x().dtype());
   dispatch_floating(gates.dtype(), [&]<class T>() {
     const kernels::Workspace<T> biases(columns);
-    std::fill_n(biases.get(), columns, T(0));
-    const auto add = [&](const Tensor& bias, std::int64_t n) {
-      if (!bias.defined()) return;
-      const T* terms = Access::data<T>(bias);
-      for (std::int64_t i = 0; i < n; ++i) biases.get()[i] += terms[i];
+    T* const bias = biases.get();
+    std::fill_n(bias, columns, T(0));
+    const auto add = [&](const Tensor& terms, std::int64_t n) {
+      for (std::int64_t i = 0; terms.defined() && i < n; ++i) bias[i] += Access::data<T>(terms)[i];
     };
     add(step.input_bias(), columns);
     add(step.hidden_bias(), hidden_biases * step.units());
+
     const T* x = Access::data<T>(step.x());
-    T* sums = Access::mutable_data<T>(gates);
-    fill_rows<T>(biases.get(), input.defined() ? nullptr : x, rows, columns, sums);
-    if (!input.defined()) return;
-    const std::int64_t in = input.shape()[1];
-    const T* weight = Access::data<T>(input);
-    // A weight with one column lies like one row.
-    gemm<T>(rows, columns, in, {x, in}, in == 1 ? Factor<T>{weight, columns} : Factor<T>{weight, in, Trans::yes}, sums,
-            columns, Store::add);
+    const T* weight = input.defined() ? Access::data<T>(input) : nullptr;
+    const std::int64_t in = input.defined() ? input.shape()[1] : 0;
+    T* const sums = Access::mutable_data<T>(gates);
+    const std::int64_t grain =
+        std::max<std::int64_t>(1, detail::elementwise_grain / std::max<std::int64_t>(1, columns));
+    parallel_for(rows, grain, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        T* to = sums + row * columns;
+        const T* terms = x + row * columns;
+        if (!weight) {
+          for (std::int64_t i = 0; i < columns; ++i) to[i] = bias[i] + terms[i];
+        } else if (in == 1) {  // hardly a product
+          for (std::int64_t i = 0; i < columns; ++i) to[i] = bias[i] + x[row] * weight[i];
+        } else {
+          std::copy_n(bias, columns, to);
+        }
+      }
+    });
+    if (in > 1) gemm<T>(rows, columns, in, {x, in}, {weight, in, Trans::yes}, sums, columns, Store::add);
   });
   return gates;
 }
