@@ -181,6 +181,9 @@ class Pack {
     return where((a < b) | (a != a), a, b);
   }
 
+  /// x where it is no larger than `high`, else that; NaN where x is NaN.
+  WENGERT_SIMD_INLINE friend Pack at_most(Pack x, Pack high) { return second_unless_less(high, x); }
+
   /// The nearest value in [low, high]; NaN where x is NaN.
   WENGERT_SIMD_INLINE friend Pack clamp(Pack x, Pack low, Pack high) {
     return second_unless_greater(low, second_unless_less(high, x));

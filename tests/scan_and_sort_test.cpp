@@ -51,6 +51,41 @@ TEST(Prod, HasAThirdDerivativeThroughZeros) {
   EXPECT_EQ(y.item<double>(), 6);
 }
 
+TEST(Prod, HasGradientsOfGroupsWhoseProductsLeaveTheRange) {
+  const auto gradient = [](const Numbers& row) { return gradient_of([](const Tensor& x) { return prod(x); }, row); };
+  EXPECT_EQ(gradient({1e200, 0x1p-1000, 1e200}), (Numbers{0x1p-1000 * 1e200, infinity, 1e200 * 0x1p-1000}));
+  EXPECT_EQ(gradient({1e-200, 1e-200, 0.5}), (Numbers{1e-200 * 0.5, 1e-200 * 0.5, 0}));
+  EXPECT_EQ(gradient({infinity, 2, 3}), (Numbers{6, infinity, infinity}));
+  const Numbers with_nan = gradient({nan, 2, 3});
+  EXPECT_EQ(with_nan[0], 6);
+  EXPECT_TRUE(std::isnan(with_nan[1]) && std::isnan(with_nan[2]));
+}
+
+TEST(Prod, HasTheGradientOfAPlainLoop) {
+  // Groups with zeros beside others, shorter and longer than packets and than chunks of a parallel loop.
+  for (const std::int64_t count : {1, 2, 7, 16, 33, 70001}) {
+    std::vector<float> x;
+    for (std::int64_t i = 0; i < 3 * count; ++i) x.push_back(i % 2 == 0 ? 1.0001F : 0.9999F);
+    x[static_cast<std::size_t>(count)] = 0;  // in the second of three groups
+    Tensor tensor = from_vector(x).reshape({3, count}).requires_grad(true);
+    prod(tensor, {1}).backward(from_data({2, 3, 4}, float32));
+    const Tensor gradient = tensor.grad();
+    for (std::int64_t group = 0; group < 3; ++group) {
+      double product = static_cast<double>(group) + 2;
+      for (std::int64_t i = 0; i < count; ++i) {
+        const float v = x[static_cast<std::size_t>(group * count + i)];
+        product *= v == 0 ? 1 : static_cast<double>(v);
+      }
+      for (std::int64_t i = 0; i < count; ++i) {
+        const double v = x[static_cast<std::size_t>(group * count + i)];
+        const double expected = group == 1 ? (i == 0 ? product : 0) : product / v;
+        ASSERT_NEAR(gradient.data<float>()[static_cast<std::size_t>(group * count + i)], expected, 1e-3 * expected)
+            << "count " << count << ", group " << group << ", element " << i;
+      }
+    }
+  }
+}
+
 TEST(Prod, OfNothingIsOne) {
   EXPECT_EQ(prod(zeros({0})).item<float>(), 1);
   EXPECT_EQ(values_of(prod(zeros({2, 0}), {1})), (Numbers{1, 1}));

@@ -135,7 +135,7 @@ const std::vector<Function>& functions() {
       function(
           "cos", 1.7, 2.4, [](auto x) { return cos(x); }, [](auto x) { return std::cos(x); }),
       function(
-          "tanh", 1.5, 2.7, [](auto x) { return tanh(x); }, [](auto x) { return std::tanh(x); }),
+          "tanh", 1.8, 2.7, [](auto x) { return tanh(x); }, [](auto x) { return std::tanh(x); }),
       function(
           "sigmoid", 2.5, 2.5, [](auto x) { return sigmoid(x); },
           [](auto x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }),

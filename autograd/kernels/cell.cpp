@@ -68,21 +68,27 @@ void for_units(const Tensor& state, F f) {
   });
 }
 
-}  // namespace
-
-void rnn_tanh(const Tensor& x) {
+/// x = f(x), in place.
+template <class F>
+void activate(const Tensor& x, F f) {
   dispatch_floating(x.dtype(), [&]<class T>() {
-    for_units<T>(x, [x_ = Access::mutable_data<T>(x)](auto at) { at.store(x_, tanh(at.load(x_))); });
+    T* values = Access::mutable_data<T>(x);
+    parallel_for(x.numel(), units_per_chunk, [=](std::int64_t begin, std::int64_t end) {
+      for_each_pack<T>(end - begin, [&](auto lanes, std::int64_t i) {
+        lanes.store(f(lanes.load(values + begin + i, 0)), values + begin + i);
+      });
+    });
   });
 }
 
+}  // namespace
+
+void rnn_tanh(const Tensor& x) {
+  activate(x, [](auto v) { return tanh(v); });
+}
+
 void rnn_relu(const Tensor& x) {
-  dispatch_floating(x.dtype(), [&]<class T>() {
-    for_units<T>(x, [x_ = Access::mutable_data<T>(x)](auto at) {
-      const Pack<T> v = at.load(x_);
-      at.store(x_, where(v <= 0, 0, v));  // lets NaN through
-    });
-  });
+  activate(x, [](auto v) { return where(v <= 0, 0, v); });  // lets NaN through
 }
 
 void lstm_forward(const Tensor& gates, const Tensor& c, const Tensor& next_h, const Tensor& next_c) {

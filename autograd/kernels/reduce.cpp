@@ -15,8 +15,12 @@ using detail::Access;
 
 /// Elements that one task of a parallel loop reads.
 constexpr std::int64_t grain = 1 << 16;
-/// Columns that are reduced together; their sums stay in the first-level cache while rows stream by.
-constexpr std::int64_t panel = 512;
+/// Columns that are reduced together: their sums stay in the first-level cache while rows stream by, in long runs,
+/// which memory is read best in.
+template <class T>
+constexpr std::int64_t panel = (1 << 14) / static_cast<std::int64_t>(sizeof(T));
+/// Columns that are few enough to treat several rows as one.
+constexpr std::int64_t narrow = 32;
 
 struct Add {
   template <class T>
@@ -74,7 +78,8 @@ T reduce_run(const T* x, std::int64_t n) {
   const Op op;
   if (n > longest) {
     const std::int64_t half = split(n, longest);
-    return op(reduce_run<Op>(x, half), reduce_run<Op>(x + half, n - half));
+    const T left = reduce_run<Op>(x, half);  // first: memory is read fastest upwards
+    return op(left, reduce_run<Op>(x + half, n - half));
   }
   std::int64_t i = 0;
   T result;
@@ -133,7 +138,7 @@ void reduce_columns(const T* x, std::int64_t rows, std::int64_t stride, std::int
   constexpr std::int64_t longest = 128;
   if (rows > longest) {
     const std::int64_t half = split(rows, longest);
-    T other[panel];
+    T other[panel<T>];
     reduce_columns<Op>(x, half, stride, width, out);
     reduce_columns<Op>(x + half * stride, rows - half, stride, width, other);
     reduce_few_rows<Op, 1, false>(other, 0, width, out);
@@ -177,11 +182,11 @@ template <class Op, class T>
 void reduce_block(const T* x, std::int64_t rows, std::int64_t inner, std::int64_t begin, std::int64_t end, T* out) {
   if (inner == 1) {
     *out = reduce_run<Op>(x, rows);
-  } else if (inner <= panel / 16) {
+  } else if (inner <= narrow) {
     reduce_narrow_columns<Op>(x, rows, inner, out);
   } else {
-    for (std::int64_t column = begin; column < end; column += panel) {
-      reduce_columns<Op>(x + column, rows, inner, std::min(panel, end - column), out + column);
+    for (std::int64_t column = begin; column < end; column += panel<T>) {
+      reduce_columns<Op>(x + column, rows, inner, std::min(panel<T>, end - column), out + column);
     }
   }
 }
@@ -189,7 +194,7 @@ void reduce_block(const T* x, std::int64_t rows, std::int64_t inner, std::int64_
 /// y[o, i] from all x[o, r, i]; no size is 0.
 template <class Op, class T>
 void reduce_middle(const T* x, T* y, std::int64_t outer, std::int64_t rows, std::int64_t inner) {
-  const std::int64_t panels = (inner + panel - 1) / panel;
+  const std::int64_t panels = (inner + panel<T> - 1) / panel<T>;
   const std::int64_t chunk = std::max<std::int64_t>(64, grain / inner);
   if (outer * panels < 16 && rows > 2 * chunk) {
     // Too few results to share out: reduce chunks of the rows, then what they gave.
@@ -206,12 +211,12 @@ void reduce_middle(const T* x, T* y, std::int64_t outer, std::int64_t rows, std:
     reduce_middle<Op>(out, y, outer, chunks, inner);
     return;
   }
-  const std::int64_t tasks_per_chunk = std::max<std::int64_t>(1, grain / (rows * std::min(inner, panel)));
+  const std::int64_t tasks_per_chunk = std::max<std::int64_t>(1, grain / (rows * std::min(inner, panel<T>)));
   parallel_for(outer * panels, tasks_per_chunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
       const std::int64_t o = task / panels;
-      const std::int64_t column = task % panels * panel;
-      reduce_block<Op>(x + o * rows * inner, rows, inner, column, std::min(inner, column + panel), y + o * inner);
+      const std::int64_t column = task % panels * panel<T>;
+      reduce_block<Op>(x + o * rows * inner, rows, inner, column, std::min(inner, column + panel<T>), y + o * inner);
     }
   });
 }
@@ -219,6 +224,7 @@ void reduce_middle(const T* x, T* y, std::int64_t outer, std::int64_t rows, std:
 /// Reduces the axes one run of neighbours after the other, the innermost run first: it alone reads x.
 template <class Op, class T>
 void reduce_axes(const Tensor& x, AxisSet axes, const Tensor& y) {
+  if (y.numel() == 1) return reduce_middle<Op>(Access::data<T>(x), Access::mutable_data<T>(y), 1, x.numel(), 1);
   const Shape& shape = x.shape();
   const auto reduces = [&](int axis) { return (axes >> axis & 1U) != 0; };
   Tensor current = x;
@@ -251,9 +257,9 @@ void index_in_run(const T* x, std::int64_t n, std::int64_t* out) {
 
 template <class Op, class T>
 void indices_in_columns(const T* x, std::int64_t rows, std::int64_t inner, std::int64_t* out) {
-  for (std::int64_t begin = 0; begin < inner; begin += panel) {
-    const std::int64_t width = std::min(panel, inner - begin);
-    T extreme[panel];
+  for (std::int64_t begin = 0; begin < inner; begin += panel<T>) {
+    const std::int64_t width = std::min(panel<T>, inner - begin);
+    T extreme[panel<T>];
     std::copy_n(x + begin, width, extreme);
     std::fill_n(out + begin, width, 0);
     for (std::int64_t row = 1; row < rows; ++row) {

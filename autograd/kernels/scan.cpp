@@ -1,9 +1,11 @@
 #include "autograd/kernels/scan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 #include <wengert/autograd/parallel.h>
+#include <wengert/autograd/simd.h>
 
 namespace wengert::kernels {
 
@@ -45,6 +47,32 @@ void scan(const ScanAxis& axis, R initial, Step step) {
   });
 }
 
+/// out[i] = g times all x[k] but k = i: what comes before an element times what comes after it, so that zeros,
+/// infinities and products out of range do no harm.
+template <class T>
+void multiply_others(const T* x, std::int64_t n, T g, T* out) {
+  double before = 1;
+  for (std::int64_t i = 0; i < n; ++i) {
+    out[i] = static_cast<T>(before);
+    before *= static_cast<double>(x[i]);
+  }
+  double after = static_cast<double>(g);
+  for (std::int64_t i = n - 1; i >= 0; --i) {
+    out[i] *= static_cast<T>(after);
+    after *= static_cast<double>(x[i]);
+  }
+}
+
+/// out[i] = g y / x[i].
+template <class T>
+void divide_by_each(const T* x, std::int64_t n, T y, T g, T* out) {
+  using Pack = simd::Pack<T>;
+  const Pack product = y;
+  std::int64_t i = 0;
+  for (; i + Pack::size <= n; i += Pack::size) (g * (product / Pack::load(x + i))).store(out + i);
+  if (i < n) (g * (product / Pack::load_partial(x + i, n - i))).store_partial(out + i, n - i);
+}
+
 }  // namespace
 
 void cumulative_sum(const Tensor& x, const ScanAxis& axis, const Tensor& y) {
@@ -82,6 +110,28 @@ void linear_recurrence(const Tensor& a, const Tensor& b, const ScanAxis& axis, c
       sum = static_cast<double>(terms[i]) + (previous < 0 ? 0 : static_cast<double>(factors[factor]) * sum);
       out[i] = static_cast<T>(sum);
       return sum;
+    });
+  });
+}
+
+void product_gradient(const Tensor& x, const Tensor& y, const Tensor& g, std::int64_t count, const Tensor& out) {
+  dispatch_floating(x.dtype(), [&]<class T>() {
+    const T* in = Access::data<T>(x);
+    const T* products = Access::data<T>(y);
+    const T* upstream = Access::data<T>(g);
+    T* to = Access::mutable_data<T>(out);
+    parallel_for(x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+      while (begin < end) {
+        const std::int64_t group = begin / count;
+        const std::int64_t first = group * count;
+        const std::int64_t n = std::min(end, first + count) - begin;
+        if (std::isnormal(products[group])) {
+          divide_by_each(in + begin, n, products[group], upstream[group], to + begin);
+        } else if (begin == first) {  // all of it: it can't be cut
+          multiply_others(in + first, count, upstream[group], to + first);
+        }
+        begin += n;
+      }
     });
   });
 }

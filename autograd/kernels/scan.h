@@ -23,4 +23,8 @@ void cumulative_product(const Tensor& x, const ScanAxis& axis, const Tensor& y);
 /// y[r] = b[r] + a[r] y[r - 1]; backwards y[r] = b[r] + a[r + 1] y[r + 1]: with the transposed matrix. Of floats.
 void linear_recurrence(const Tensor& a, const Tensor& b, const ScanAxis& axis, const Tensor& y);
 
+/// Of each product y of a row of x: [groups, count]: y's gradient g times the product of the row's other elements, as
+/// out: [groups, count].
+void product_gradient(const Tensor& x, const Tensor& y, const Tensor& g, std::int64_t count, const Tensor& out);
+
 }  // namespace wengert::kernels

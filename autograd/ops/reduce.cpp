@@ -1,5 +1,10 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <limits>
+#include <span>
 
+#include "autograd/kernels/softmax.h"
 #include "autograd/ops/reduction.h"
 
 namespace wengert {
@@ -88,24 +93,59 @@ Tensor argmin(const Tensor& x, int axis, bool keepdims) {
   return detail::index_of_extreme("argmin", Reduction::min, x, axis, keepdims);
 }
 
+namespace {
+
+/// log(sum(exp(x))) over groups that lie in rows, in one pass each: for groups that one thread does well.
+Tensor logsumexp_of_rows(const Tensor& rows, const Shape& shape) {
+  Tensor result = Access::allocate(shape, rows.dtype());
+  const std::int64_t columns = rows.shape()[1];
+  dispatch_floating(rows.dtype(), [&]<class T>() {
+    const T* in = Access::data<T>(rows);
+    T* out = Access::mutable_data<T>(result);
+    parallel_for(result.numel(), detail::elementwise_grain / columns, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        const T largest = kernels::row_max(in + row * columns, columns);
+        // Where the largest is infinite, or NaN, the sum is too: there is nothing to keep in range.
+        const T shift = std::isfinite(largest) ? largest : T(0);
+        out[row] = std::log(kernels::row_sum_of_exp(in + row * columns, columns, shift)) + shift;
+      }
+    });
+  });
+  return result;
+}
+
+/// The same for groups of any size.
+Tensor logsumexp_of_groups(const Tensor& x, const ReductionPlan& plan) {
+  const Tensor largest = reduced(Reduction::max, x, plan.axes, plan.kept);
+  const auto shift = [](auto m) { return where(m - m == 0, m, 0); };
+  const Tensor scaled = elementwise("exp", x, largest, [shift](auto v, auto m) { return exp(v - shift(m)); });
+  return elementwise("log", reduced(Reduction::sum, scaled, plan.axes, plan.kept), largest,
+                     [shift](auto s, auto m) { return log(s) + shift(m); })
+      .reshape(plan.result);
+}
+
+}  // namespace
+
 Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdims) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
+  constexpr std::int64_t short_row = 4096;
   const ReductionPlan plan = plan_reduction("logsumexp", x, axes, keepdims, Types::floating);
   if (plan.count == 0) return full(plan.result, -infinity, x.dtype());
-  const Tensor value = no_grad([&] {
-    const Tensor largest = reduced(Reduction::max, x, plan.axes, plan.kept);
-    // Where the largest is infinite, or NaN, the sum is too: there is nothing to keep in range.
-    const auto shift = [](auto m) { return where(m - m == 0, m, 0); };
-    const Tensor scaled = elementwise("exp", x, largest, [shift](auto v, auto m) { return exp(v - shift(m)); });
-    return elementwise("log", reduced(Reduction::sum, scaled, plan.axes, plan.kept), largest,
-                       [shift](auto s, auto m) { return log(s) + shift(m); });
+  Tensor value = no_grad([&] {
+    return plan.count <= short_row ? logsumexp_of_rows(detail::groups_in_rows(x, plan), plan.result)
+                                   : logsumexp_of_groups(x, plan);
   });
-  return record("logsumexp", value.reshape(plan.result),
-                wrt(x, [x, kept = plan.kept](const Tensor& g, const Tensor& y, Rows rows) {
-                  // exp(x) is 0 in a group whose sum is 0, and so is its share of the gradient.
-                  const Tensor total = reshape(where(y == -infinity, 0, y), kept);
-                  return reshape(g, rows.of(kept)) * exp(x - total);
-                }));
+  // exp(x) is 0 in a group whose sum is 0, and so is its share of the gradient.
+  const auto shares = [](auto g, auto v, auto total) { return g * exp(v - where(total == -infinity, 0, total)); };
+  return record(
+      "logsumexp", std::move(value), wrt(x, [x, kept = plan.kept, shares](const Tensor& g, const Tensor& y, Rows rows) {
+        const Tensor upstream = reshape(g, rows.of(kept));
+        const Tensor total = reshape(y, kept);
+        if (rows.many() || (grad_enabled() && (g.requires_grad() || x.requires_grad()))) {
+          return shares(upstream, x, total);
+        }
+        return detail::fused<Types::floating, true>(shares, x.shape(), x.dtype(), std::array{&upstream, &x, &total});
+      }));
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
@@ -129,20 +169,25 @@ namespace detail {
 ReductionPlan plan_reduction(const char* op, const Tensor& x, const Axes& axes, bool keepdims, Types types) {
   check_operands(op, std::array{&x}, types);
   ReductionPlan plan;
-  plan.kept = x.shape();
-  if (axes.empty()) plan.axes = (AxisSet{1} << x.rank()) - 1;
+  const Shape& shape = x.shape();
+  if (axes.empty()) plan.axes = (AxisSet{1} << shape.rank()) - 1;
   for (const int given : axes) {
-    const AxisSet axis = AxisSet{1} << normalize_axis(op, given, x.rank());
+    const AxisSet axis = AxisSet{1} << normalize_axis(op, given, shape.rank());
     check((plan.axes & axis) == 0, "{}: axis {} is given twice", op, given);
     plan.axes |= axis;
   }
-  plan.result = plan.kept;
-  for (int axis = x.rank() - 1; axis >= 0; --axis) {
-    if ((plan.axes >> axis & 1U) == 0) continue;
-    plan.count *= x.shape()[axis];
-    plan.kept = plan.kept.with(axis, 1);
-    plan.result = keepdims ? plan.kept : plan.result.removed(axis);
+  std::array<std::int64_t, Shape::max_rank> kept;
+  std::array<std::int64_t, Shape::max_rank> result;
+  std::size_t left = 0;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    const bool reduces = (plan.axes >> axis & 1U) != 0;
+    const std::int64_t size = reduces ? 1 : shape[axis];
+    kept[static_cast<std::size_t>(axis)] = size;
+    if (reduces) plan.count *= shape[axis];
+    if (!reduces || keepdims) result[left++] = size;
   }
+  plan.kept = Shape(std::span<const std::int64_t>(kept.data(), static_cast<std::size_t>(shape.rank())));
+  plan.result = Shape(std::span<const std::int64_t>(result.data(), left));
   return plan;
 }
 
@@ -171,11 +216,14 @@ std::vector<int> reduced_last(const ReductionPlan& plan) {
 }  // namespace
 
 Tensor groups_in_rows(const Tensor& x, const ReductionPlan& plan) {
-  return reshape(permute(x, reduced_last(plan)), Shape{plan.kept.numel(), plan.count});
+  const std::vector<int> order = reduced_last(plan);
+  const bool in_order = std::is_sorted(order.begin(), order.end());
+  return reshape(in_order ? x : permute(x, order), Shape{plan.kept.numel(), plan.count});
 }
 
 Tensor groups_from_rows(const Tensor& rows, const ReductionPlan& plan, const Shape& shape) {
   const std::vector<int> order = reduced_last(plan);
+  if (std::is_sorted(order.begin(), order.end())) return reshape(rows, shape);
   std::vector<std::int64_t> sizes;
   std::vector<int> inverse(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) {

@@ -64,16 +64,30 @@ Tensor cumprod(const Tensor& x, int axis) {
                 }));
 }
 
+namespace {
+
+/// The gradient of a product: for each element the product of the others, times g.
+Tensor product_gradient(const Tensor& x, const detail::ReductionPlan& plan, const Tensor& y, const Tensor& g) {
+  const Tensor rows = detail::groups_in_rows(x, plan);
+  Tensor others;
+  if (grad_enabled() && (g.requires_grad() || x.requires_grad())) {
+    // The last cumulative product, by the rule above: what comes before an element, and after it.
+    const Tensor last = pad(reshape(g, Shape{plan.kept.numel(), 1}), {0, plan.count - 1}, {0, 0});
+    others = shifted(cumprod(rows, 1), 1, 1) * recurrence(rows, last, 1, true);
+  } else {
+    others = Access::allocate(rows.shape(), rows.dtype());
+    kernels::product_gradient(rows, y, g, plan.count, others);
+  }
+  return detail::groups_from_rows(others, plan, x.shape());
+}
+
+}  // namespace
+
 Tensor prod(const Tensor& x, const Axes& axes, bool keepdims) {
   const detail::ReductionPlan plan = detail::plan_reduction("prod", x, axes, keepdims, Types::all);
   return record("prod", detail::reduced(kernels::Reduction::product, x, plan.axes, plan.result),
-                wrt(x, [x, plan](const Tensor& g) {
-                  if (plan.count == 0) return zeros(x.shape(), x.dtype());
-                  // The last cumulative product, by the rule above: what comes before an element, and after it.
-                  const Tensor rows = detail::groups_in_rows(x, plan);
-                  const Tensor last = pad(reshape(g, Shape{plan.kept.numel(), 1}), {0, plan.count - 1}, {0, 0});
-                  const Tensor others = shifted(cumprod(rows, 1), 1, 1) * recurrence(rows, last, 1, true);
-                  return detail::groups_from_rows(others, plan, x.shape());
+                wrt(x, [x, plan](const Tensor& g, const Tensor& y) {
+                  return x.numel() == 0 ? zeros(x.shape(), x.dtype()) : product_gradient(x, plan, y, g);
                 }));
 }
 

@@ -193,9 +193,8 @@ void copy_range(const Tensor& from, const Tensor& to, const Shape& whole, const 
   for (std::int64_t o = 0; o < outer; ++o) copy(range.step * inner, inner, range.count, inner, o);
 }
 
-/// The positions of `range`, which keeps its axis, unrecorded; shared if they lie together.
-Tensor take_range(const Tensor& x, const Range& range) {
-  const Shape shape = x.shape().with(range.axis, range.count);
+/// The positions of `range` as `shape`, unrecorded; shared if they lie together.
+Tensor take_range(const Tensor& x, const Range& range, const Shape& shape) {
   const bool together = (range.step == 1 || range.count <= 1) && x.shape().numel(0, range.axis) == 1;
   if (together) return view(x, shape, range.count == 0 ? 0 : range.begin * x.shape().numel(range.axis + 1, x.rank()));
   Tensor result = Access::allocate(shape, x.dtype());
@@ -205,17 +204,30 @@ Tensor take_range(const Tensor& x, const Range& range) {
 
 Tensor slice_range(const Tensor& x, const Range& range);
 
-/// Zeros of shape `whole` with g at the positions of `range`: the gradient of slice, whose gradient is slice.
-Tensor place_range(const Tensor& g, const Shape& whole, const Range& range) {
+/// Zeros of shape `whole` with the elements of g at the positions of `range`, unrecorded.
+Tensor placed(const Tensor& g, const Shape& whole, const Range& range) {
   Tensor result = zeros(whole, g.dtype());
   copy_range<Direction::in>(g, result, whole, range);
-  return record("slice_gradient", std::move(result), wrt(g, [range](const Tensor& upstream, Rows rows) {
+  return result;
+}
+
+/// The gradient of slice, whose gradient is slice.
+Tensor place_range(const Tensor& g, const Shape& whole, const Range& range) {
+  return record("slice_gradient", placed(g, whole, range), wrt(g, [range](const Tensor& upstream, Rows rows) {
                   return slice_range(upstream, range.behind(rows));
                 }));
 }
 
+/// The same for select, whose range is one position.
+Tensor place_position(const Tensor& g, const Shape& whole, const Range& range) {
+  return record("select_gradient", placed(g, whole, range), wrt(g, [range](const Tensor& upstream, Rows rows) {
+                  return select(upstream, rows.axis(range.axis), range.begin);
+                }));
+}
+
 Tensor slice_range(const Tensor& x, const Range& range) {
-  return record("slice", take_range(x, range), wrt(x, [range, whole = x.shape()](const Tensor& g, Rows rows) {
+  return record("slice", take_range(x, range, x.shape().with(range.axis, range.count)),
+                wrt(x, [range, whole = x.shape()](const Tensor& g, Rows rows) {
                   return place_range(g, rows.of(whole), range.behind(rows));
                 }));
 }
@@ -249,10 +261,9 @@ Tensor select(const Tensor& x, int axis, std::int64_t index) {
   check(index >= -size && index < size, "select: index {} is out of range for axis {} of size {}; x has shape {}",
         index, axis, size, x.shape());
   const Range range{axis, index < 0 ? index + size : index, 1, 1};
-  return record("select", view(take_range(x, range), x.shape().removed(axis)),
+  return record("select", take_range(x, range, x.shape().removed(axis)),
                 wrt(x, [range, whole = x.shape()](const Tensor& g, Rows rows) {
-                  return place_range(reshape(g, rows.of(whole.with(range.axis, 1))), rows.of(whole),
-                                     range.behind(rows));
+                  return place_position(g, rows.of(whole), range.behind(rows));
                 }));
 }
 
