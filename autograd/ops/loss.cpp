@@ -32,6 +32,7 @@ using detail::Access;
 /// The sum of `f(begin, end)` over chunks of [0, n), in an order that depends on n and grain alone.
 template <class F>
 double sum_over_chunks(std::int64_t n, std::int64_t grain, F f) {
+  if (n <= grain) return f(std::int64_t{0}, n);
   std::vector<double> sums(static_cast<std::size_t>((n + grain - 1) / grain));
   parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
     sums[static_cast<std::size_t>(begin / grain)] = f(begin, end);
@@ -41,7 +42,11 @@ double sum_over_chunks(std::int64_t n, std::int64_t grain, F f) {
   return total;
 }
 
-Tensor scalar(double value, DType dtype) { return full({}, value, dtype); }
+Tensor scalar(double value, DType dtype) {
+  Tensor result = Access::allocate({}, dtype);
+  dispatch_floating(dtype, [&]<class T>() { *Access::mutable_data<T>(result) = static_cast<T>(value); });
+  return result;
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Means over all elements of a loss of two numbers.

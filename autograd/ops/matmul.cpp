@@ -147,7 +147,8 @@ Tensor factor_gradient(const Tensor& g, Rows rows, const Shape& own, F times) {
 Tensor product(const char* name, const Tensor& a, Trans trans_a, const Tensor& b, Trans trans_b, const Shape& batch) {
   const std::int64_t m = a.dim(trans_a == Trans::no ? -2 : -1);
   const std::int64_t n = b.dim(trans_b == Trans::no ? -1 : -2);
-  Tensor c = Access::allocate(batch.inserted(batch.rank(), m).inserted(batch.rank() + 1, n), a.dtype());
+  const Shape shape = batch.rank() == 0 ? Shape{m, n} : batch.inserted(batch.rank(), m).inserted(batch.rank() + 1, n);
+  Tensor c = Access::allocate(shape, a.dtype());
   dispatch_floating(a.dtype(), [&]<class T>() { multiply<T>(a, trans_a, b, trans_b, batch, c); });
   if (!grad_enabled() || !(a.requires_grad() || b.requires_grad())) return c;
   return record(name, std::move(c),
