@@ -54,7 +54,7 @@ std::vector<Edge> captured_by(const Tensors& outputs, const Tensors& inputs, std
     if (std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& input) { return same(edge_to(input)); })) {
       return false;
     }
-    if (!edge.node->is_leaf() && edge.node->id > before) return true;
+    if (!edge.node->is_leaf && edge.node->id > before) return true;
     if (std::none_of(captured.begin(), captured.end(), same)) captured.push_back(edge);
     return false;
   });

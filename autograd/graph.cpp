@@ -28,13 +28,13 @@ std::string escaped(std::string_view text) {
 /// The line of a node: a box for a leaf, an ellipse for an op.
 std::string line_of(const Node& node, std::size_t number, const std::map<const Node*, std::string>& names) {
   std::string shapes;
-  for (std::uint32_t slot = 0; slot < node.output_count(); ++slot) {
+  for (std::uint32_t slot = 0; slot < node.output_count; ++slot) {
     shapes += fmt::format("{}{}", slot == 0 ? "" : ", ", node.output_shape(slot));
   }
   const auto named = names.find(&node);
   const std::string title = named == names.end() ? std::string(node.name) : named->second;
   return fmt::format("  n{} [label=\"{}\\n{} {}\"{}];\n", number, escaped(title), shapes, node.dtype,
-                     node.is_leaf() ? ", shape=box" : "");
+                     node.is_leaf ? ", shape=box" : "");
 }
 
 void check_graph(const char* caller, const Tensor& tensor) {
@@ -66,7 +66,7 @@ std::string graph::to_dot(const Tensor& tensor, const Names& names) {
     for (const detail::Edge& edge : node.edges) {
       const Node* input = edge.node.get();
       if (!input) continue;
-      const std::string label = input->output_count() > 1 ? fmt::format(" [label=\"{}\"]", edge.slot) : "";
+      const std::string label = input->output_count > 1 ? fmt::format(" [label=\"{}\"]", edge.slot) : "";
       text += fmt::format("  n{} -> n{}{};\n", number_of(input), next, label);
     }
   }

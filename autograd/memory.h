@@ -148,4 +148,19 @@ inline void deallocate(void* block, std::size_t bytes) noexcept {
   detail::deallocate_slow(block, bytes);
 }
 
+/// For standard containers that live as long as a pass or an op, whose memory so is at hand already.
+template <class T>
+struct Allocator {
+  using value_type = T;
+
+  Allocator() = default;
+  template <class U>
+  Allocator(const Allocator<U>& /*other*/) noexcept {}  // NOLINT(google-explicit-constructor): as containers ask for
+
+  T* allocate(std::size_t count) { return static_cast<T*>(memory::allocate(count * sizeof(T))); }
+  void deallocate(T* block, std::size_t count) noexcept { memory::deallocate(block, count * sizeof(T)); }
+
+  friend bool operator==(const Allocator& /*a*/, const Allocator& /*b*/) noexcept { return true; }
+};
+
 }  // namespace wengert::memory

@@ -44,7 +44,7 @@ class Ref {
     return *this;
   }
   ~Ref() {
-    if (object_ && object_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) T::destroy(object_);
+    if (object_) drop(object_);
   }
 
   void swap(Ref& other) noexcept { std::swap(object_, other.object_); }
@@ -52,9 +52,17 @@ class Ref {
   T* operator->() const noexcept { return object_; }
   T& operator*() const noexcept { return *object_; }
   explicit operator bool() const noexcept { return object_ != nullptr; }
-  bool unique() const noexcept { return object_ && object_->references.load(std::memory_order_acquire) == 1; }
+  bool unique() const noexcept { return object_ && is_last(object_); }
 
  private:
+  static bool is_last(T* object) noexcept { return object->references.load(std::memory_order_acquire) == 1; }
+
+  /// Nobody can add a reference to the last one, so that one needs no atomic subtraction. Not inline, as there are so
+  /// many of these that an op's path would not fit the nearest instruction cache.
+  [[gnu::noinline]] static void drop(T* object) noexcept {
+    if (is_last(object) || object->references.fetch_sub(1, std::memory_order_acq_rel) == 1) T::destroy(object);
+  }
+
   T* object_ = nullptr;
 };
 
@@ -72,8 +80,16 @@ struct Edge {
 /// handles and by later nodes; nothing else owns anything, so a graph goes away with its last handle.
 class Node {
  public:
-  Node(const char* op, std::uint64_t sequence, const Shape& output_shape, DType output_dtype) noexcept
-      : dtype(output_dtype), id(sequence), name(op), shape(output_shape) {}
+  enum class Kind : bool { op, leaf };
+
+  Node(Kind kind, const char* op, std::uint64_t sequence, const Shape& output_shape, DType output_dtype,
+       std::size_t outputs = 1) noexcept
+      : is_leaf(kind == Kind::leaf),
+        dtype(output_dtype),
+        output_count(static_cast<std::uint32_t>(outputs)),
+        id(sequence),
+        name(op),
+        shape(output_shape) {}
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
   virtual ~Node() {
@@ -86,10 +102,8 @@ class Node {
   virtual void gradients(const Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) = 0;
   /// Drops the rules with all that they captured, and the edges.
   virtual void release() noexcept = 0;
-  virtual bool is_leaf() const noexcept { return false; }
   /// Whether `gradients` takes many gradients at once; see Rows in tape.h.
   virtual bool takes_rows() const noexcept { return false; }
-  virtual std::uint32_t output_count() const noexcept { return 1; }
   virtual const Shape& output_shape(std::uint32_t /*slot*/) const noexcept { return shape; }
   virtual DType output_dtype(std::uint32_t /*slot*/) const noexcept { return dtype; }
 
@@ -101,7 +115,9 @@ class Node {
 
   std::atomic<std::int32_t> references{1};
   bool released = false;
+  const bool is_leaf;
   const DType dtype;  ///< of output 0
+  const std::uint32_t output_count;
   /// Larger than the ids of all inputs; grows along each thread. Backward visits nodes by descending id.
   const std::uint64_t id;
   const char* const name;

@@ -64,6 +64,7 @@ Tensor detail::writable(const Tensor& tensor) {
 }
 
 void detail::rebind(const ParameterRef& parameter, const Tensor& value) {
+  if (Access::value(parameter.value()).get() == Access::value(value).get()) return;  // written in place
   // The cell is the value's home: every handle of the parameter refers to it.
   auto& home = const_cast<Tensor&>(parameter.value());
   home = Access::make(Access::value(value), Access::node(home), 0);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -22,20 +23,15 @@ std::string list(Iterator first, Iterator last) {
 
 }  // namespace
 
-Shape::Shape(std::span<const std::int64_t> dims) {
-  if (dims.size() > max_rank) {
-    fail<ShapeError>("shape: a tensor has at most 8 axes, got {}: {}", dims.size(), list(dims.begin(), dims.end()));
-  }
-  rank_ = static_cast<std::int32_t>(dims.size());
-  std::copy(dims.begin(), dims.end(), dims_);
-  check_numel();
+void Shape::fail_rank(std::span<const std::int64_t> dims) {
+  fail<ShapeError>("shape: a tensor has at most 8 axes, got {}: {}", dims.size(), list(dims.begin(), dims.end()));
 }
 
-Shape Shape::with(int axis, std::int64_t size) const {
-  Shape result = *this;
-  result.dims_[axis] = size;
-  result.check_numel();
-  return result;
+void Shape::fail_sizes() const {
+  if (std::any_of(begin(), end(), [](std::int64_t size) { return size < 0; })) {
+    fail<ShapeError>("shape: sizes must be >= 0, got {}", *this);
+  }
+  fail<ShapeError>("shape: {} has more elements than fit in memory", *this);
 }
 
 Shape Shape::inserted(int axis, std::int64_t size) const {
@@ -44,7 +40,7 @@ Shape Shape::inserted(int axis, std::int64_t size) const {
   std::copy_backward(result.dims_ + axis, result.dims_ + rank_, result.dims_ + rank_ + 1);
   result.dims_[axis] = size;
   ++result.rank_;
-  result.check_numel();
+  result.check_sizes();
   return result;
 }
 
@@ -53,20 +49,6 @@ Shape Shape::removed(int axis) const {
   std::copy(dims_ + axis + 1, dims_ + rank_, result.dims_ + axis);
   result.dims_[--result.rank_] = 0;
   return result;
-}
-
-void Shape::check_numel() const {
-  // In bytes, with a header and rounding, this still fits 64 bits; what memory there is, the allocator says.
-  constexpr std::int64_t limit = std::int64_t{1} << 56;
-  std::int64_t count = 1;
-  for (const std::int64_t size : *this) {
-    if (size < 0) fail<ShapeError>("shape: sizes must be >= 0, got {}", *this);
-  }
-  for (const std::int64_t size : *this) {
-    if (size == 0) continue;  // the others still count: products of some of them must not overflow either
-    if (size > limit / count) fail<ShapeError>("shape: {} has more elements than fit in memory", *this);
-    count *= size;
-  }
 }
 
 std::string Shape::to_string() const { return list(begin(), end()); }

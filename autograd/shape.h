@@ -22,7 +22,13 @@ class Shape {
   /// Throws ShapeError on more than eight axes, a negative size, or a product of sizes, zeros left out, that no memory
   /// has.
   Shape(std::initializer_list<std::int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
-  explicit Shape(std::span<const std::int64_t> dims);
+  explicit Shape(std::span<const std::int64_t> dims) {
+    if (dims.size() > max_rank) [[unlikely]]
+      fail_rank(dims);
+    rank_ = static_cast<std::int32_t>(dims.size());
+    std::copy(dims.begin(), dims.end(), dims_);
+    check_sizes();
+  }
   explicit Shape(const std::vector<std::int64_t>& dims) : Shape(std::span(dims)) {}
 
   int rank() const noexcept { return rank_; }
@@ -41,7 +47,12 @@ class Shape {
   }
 
   /// This shape with one axis replaced, inserted before `axis`, or removed. Throws like the constructor.
-  Shape with(int axis, std::int64_t size) const;
+  Shape with(int axis, std::int64_t size) const {
+    Shape result = *this;
+    result.dims_[axis] = size;
+    result.check_sizes();
+    return result;
+  }
   Shape inserted(int axis, std::int64_t size) const;
   Shape removed(int axis) const;
 
@@ -53,7 +64,22 @@ class Shape {
   std::string to_string() const;
 
  private:
-  void check_numel() const;
+  // Inline, as every op makes a shape or two; what is thrown is not.
+  void check_sizes() const {
+    std::int64_t count = 1;
+    bool bad = false;
+    for (const std::int64_t size : *this) {
+      const std::int64_t factor = size == 0 ? 1 : size;  // the others still count: products of some must fit too
+      bad = bad || size < 0 || __builtin_mul_overflow(count, factor, &count) || count > max_numel;
+    }
+    if (bad) [[unlikely]]
+      fail_sizes();
+  }
+  [[noreturn]] static void fail_rank(std::span<const std::int64_t> dims);
+  [[noreturn]] void fail_sizes() const;
+
+  /// In bytes, with a header and rounding, this still fits 64 bits; what memory there is, the allocator says.
+  static constexpr std::int64_t max_numel = std::int64_t{1} << 56;
 
   std::int64_t dims_[max_rank] = {};
   std::int32_t rank_ = 0;

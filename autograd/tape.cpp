@@ -47,34 +47,36 @@ struct Place {
                    gradient.dtype(), edge.node->output_dtype(edge.slot));
 }
 
-/// `gradient` as the rule for input `index` of `node` gave it, brought to the input's shape.
-Tensor conform(const Node& node, std::size_t index, Tensor gradient) {
+/// Brings `gradient`, as the rule for input `index` of `node` gave it, to the input's shape.
+void conform(const Node& node, std::size_t index, Tensor& gradient) {
   const Edge& edge = node.edges[index];
   const bool first = edge.slot == 0;  // as nearly always: spares two virtual calls
   const Shape& expected = first ? edge.node->shape : edge.node->output_shape(edge.slot);
   if (gradient.dtype() != (first ? edge.node->dtype : edge.node->output_dtype(edge.slot))) [[unlikely]]
     fail_dtype(node, index, gradient);
   if (gradient.shape() == expected) [[likely]]
-    return gradient;
+    return;
   // Only what the op itself broadcast may be summed back; anything else is a mistake in the rule.
-  if (gradient.shape() == node.shape && broadcasts_to(expected, gradient.shape())) return sum_to(gradient, expected);
-  fail<ShapeError>("{}: the gradient rule for input {} returned shape {}, the input's shape is {}", node.name, index,
-                   gradient.shape(), expected);
+  if (!(gradient.shape() == node.shape && broadcasts_to(expected, gradient.shape()))) {
+    fail<ShapeError>("{}: the gradient rule for input {} returned shape {}, the input's shape is {}", node.name, index,
+                     gradient.shape(), expected);
+  }
+  gradient = sum_to(gradient, expected);
 }
 
 /// Same for many gradients: to [rows, input's shape...].
-Tensor conform_rows(const Node& node, std::size_t index, Tensor gradient, std::int64_t rows) {
+void conform_rows(const Node& node, std::size_t index, Tensor& gradient, std::int64_t rows) {
   const Edge& edge = node.edges[index];
   const Shape& one = edge.node->output_shape(edge.slot);
   const Shape expected = Rows(rows).of(one);
   if (gradient.dtype() != edge.node->output_dtype(edge.slot)) [[unlikely]]
     fail_dtype(node, index, gradient);
-  if (gradient.shape() == expected) return gradient;
-  if (gradient.shape() == Rows(rows).of(node.shape) && broadcasts_to(one, node.shape)) {
-    return reshape(sum_to(gradient, Rows(rows).of(one, node.shape.rank())), expected);
+  if (gradient.shape() == expected) return;
+  if (!(gradient.shape() == Rows(rows).of(node.shape) && broadcasts_to(one, node.shape))) {
+    fail<ShapeError>("{}: the gradient rule for input {} returned shape {} for {} rows, the input's shape is {}",
+                     node.name, index, gradient.shape(), rows, one);
   }
-  fail<ShapeError>("{}: the gradient rule for input {} returned shape {} for {} rows, the input's shape is {}",
-                   node.name, index, gradient.shape(), rows, one);
+  gradient = reshape(sum_to(gradient, Rows(rows).of(one, node.shape.rank())), expected);
 }
 
 void run_hook(const Node& node, Hook& hook, Tensor& gradient) {
@@ -87,7 +89,7 @@ void run_hook(const Node& node, Hook& hook, Tensor& gradient) {
 }
 
 /// The node's hooks on the gradients of its outputs, one after the other if there are many.
-[[gnu::cold]] void run_hooks(const Node& node, std::vector<Tensor>& upstream, std::int64_t rows) {
+[[gnu::cold]] void run_hooks(const Node& node, std::span<Tensor> upstream, std::int64_t rows) {
   const std::vector<Ref<Hook>> hooks = node.hooks->hooks;  // a hook may register others
   for (const Ref<Hook>& hook : hooks) {
     Tensor& gradient = upstream[hook->slot];
@@ -116,7 +118,10 @@ class Pass {
   };
 
   /// `rows`: as in GradientOptions.
-  explicit Pass(bool retain_graph, std::int64_t rows = 0) : retain_graph_(retain_graph), rows_(rows) {}
+  explicit Pass(bool retain_graph, std::int64_t rows = 0) : retain_graph_(retain_graph), rows_(rows) {
+    leaf_sums_.reserve(16);
+    pending_.reserve(8);
+  }
 
   void seed(const Tensor& output, Tensor gradient) {
     push({Access::node(output), Access::slot(output)}, std::move(gradient));
@@ -141,7 +146,7 @@ class Pass {
       if (node->hooks && !(stop_at_targets_ && is_target(node.get()))) [[unlikely]]
         run_hooks(*node, upstream_, rows_);
       if (targets_) keep_for_targets(*node);
-      if (node->is_leaf()) {
+      if (node->is_leaf) {
         if (!targets_) add_to_leaf(node, std::move(upstream_[0]));
       } else if (!targets_ || (leads_to_target(node.get()) && !(stop_at_targets_ && is_target(node.get())))) {
         step(*node);
@@ -163,7 +168,7 @@ class Pass {
   /// Queues a gradient for its node. Leaves take theirs at once, so that a weight used in many places holds one sum;
   /// but a hook is to see that sum first.
   void push(Edge edge, Tensor gradient) {
-    if (edge.node->is_leaf() && !edge.node->hooks) {
+    if (edge.node->is_leaf && !edge.node->hooks) {
       if (!targets_) return add_to_leaf(edge.node, std::move(gradient));
       if (Target* target = find_target(edge.node.get(), edge.slot)) accumulate(target->gradient, std::move(gradient));
       return;
@@ -200,7 +205,7 @@ class Pass {
       Pending& last = pending_.back();
       if (!node) {
         node = std::move(last.node);
-        upstream_.resize(node->output_count());
+        upstream_.resize(node->output_count);
       }
       accumulate(upstream_[last.slot], std::move(last.gradient));
       pending_.pop_back();
@@ -230,7 +235,11 @@ class Pass {
       notify_after_rules(node, upstream_, downstream_);
     for (std::size_t i = 0; i < inputs; ++i) {
       if (!needed_[i]) downstream_[i] = {};
-      if (downstream_[i].defined()) downstream_[i] = conformed(node, i, std::move(downstream_[i]));
+      if (!downstream_[i].defined()) continue;
+      if (rows_ == 0) [[likely]]
+        conform(node, i, downstream_[i]);
+      else
+        conform_rows(node, i, downstream_[i], rows_);
     }
     if (!retain_graph_) node.released = true;
     for (std::size_t i = 0; i < inputs; ++i) {
@@ -238,16 +247,12 @@ class Pass {
       Edge& edge = node.edges[i];
       push(retain_graph_ ? edge : std::move(edge), std::move(downstream_[i]));
     }
-    if (!retain_graph_) {
+    // If nobody else has the node, it goes with all this when the pass lets go of it.
+    if (!retain_graph_ && node.references.load(std::memory_order_relaxed) != 1) {
       node.release();
       if (node.hooks) [[unlikely]]
         node.drop_hooks();
     }
-  }
-
-  Tensor conformed(const Node& node, std::size_t index, Tensor gradient) const {
-    return rows_ == 0 ? conform(node, index, std::move(gradient))
-                      : conform_rows(node, index, std::move(gradient), rows_);
   }
 
   /// The rules of a node that takes one gradient at a time.
@@ -263,9 +268,11 @@ class Pass {
       for (std::size_t i = 0; i < rows.size(); ++i) {
         if (!needed_[i]) continue;
         const Edge& edge = node.edges[i];
-        rows[i].push_back(downstream[i].defined()
-                              ? conform(node, i, std::move(downstream[i]))
-                              : zeros(edge.node->output_shape(edge.slot), edge.node->output_dtype(edge.slot)));
+        if (downstream[i].defined())
+          conform(node, i, downstream[i]);
+        else
+          downstream[i] = zeros(edge.node->output_shape(edge.slot), edge.node->output_dtype(edge.slot));
+        rows[i].push_back(std::move(downstream[i]));
       }
     }
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -328,13 +335,16 @@ class Pass {
     Tensor gradient;
   };
 
+  template <class T>
+  using List = std::vector<T, memory::Allocator<T>>;
+
   bool retain_graph_;
   std::int64_t rows_;
-  std::vector<LeafSum> leaf_sums_;
-  std::vector<Pending> pending_;  // a heap: the node with the largest id in front
-  std::vector<Tensor> upstream_;
-  std::vector<Tensor> downstream_;
-  std::vector<std::uint8_t> needed_;
+  List<LeafSum> leaf_sums_;
+  List<Pending> pending_;  // a heap: the node with the largest id in front
+  List<Tensor> upstream_;
+  List<Tensor> downstream_;
+  List<std::uint8_t> needed_;
   std::vector<Target>* targets_ = nullptr;
   bool stop_at_targets_ = false;
   std::vector<Place> on_path_;  // by ascending id
@@ -431,7 +441,8 @@ JointOpBase::JointOpBase(const char* op, std::span<const Tensor> inputs, std::sp
     : JointOpBase(op, edges_to(inputs), outputs) {}
 
 JointOpBase::JointOpBase(const char* op, std::vector<Edge> inputs, std::span<const Tensor> outputs)
-    : Node(op, next_id(inputs), outputs[0].shape(), outputs[0].dtype()), edges_(std::move(inputs)) {
+    : Node(Kind::op, op, next_id(inputs), outputs[0].shape(), outputs[0].dtype(), outputs.size()),
+      edges_(std::move(inputs)) {
   edges = edges_;
   for (const Tensor& output : outputs) outputs_.push_back({output.shape(), output.dtype()});
 }
@@ -466,7 +477,7 @@ void accumulate(Tensor& sum, Tensor gradient) {
 void Leaf::accumulate(Tensor gradient) {
   const NoGrad guard;
   const std::lock_guard lock(mutex_);
-  detail::accumulate(gradient_, gradient.detach());
+  detail::accumulate(gradient_, Access::detached(std::move(gradient)));
 }
 
 }  // namespace detail

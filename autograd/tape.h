@@ -179,7 +179,10 @@ class RecordedOp final : public Node {
   ~RecordedOp() override { release_rules(); }
 
   void gradients(const Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) override {
-    const Tensor output = output_ ? Access::make(output_, Ref<Node>::share(this), 0) : Tensor();
+    // Its place on the tape is for formulas that are recorded themselves.
+    const Tensor output = !output_         ? Tensor()
+                          : grad_enabled() ? Access::make(output_, Ref<Node>::share(this), 0)
+                                           : Access::make(output_);
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       (apply<I>(upstream[0], output, downstream, needed), ...);
     }(std::index_sequence_for<F...>{});
@@ -198,7 +201,7 @@ class RecordedOp final : public Node {
 
  private:
   RecordedOp(const char* op, const Tensor& output, std::array<Edge, sizeof...(F)>&& inputs, Rule<F>&&... rules)
-      : Node(op, next_id(inputs), output.shape(), output.dtype()), edges_(std::move(inputs)) {
+      : Node(Kind::op, op, next_id(inputs), output.shape(), output.dtype()), edges_(std::move(inputs)) {
     edges = edges_;
     // A rule whose input needs no gradient is never moved in: what it captured is let go when `record` returns.
     [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -239,7 +242,6 @@ class RecordedOp final : public Node {
 class JointOpBase : public Node {
  public:
   JointOpBase(const char* op, std::span<const Tensor> inputs, std::span<const Tensor> outputs);
-  std::uint32_t output_count() const noexcept override { return static_cast<std::uint32_t>(outputs_.size()); }
   const Shape& output_shape(std::uint32_t slot) const noexcept override { return outputs_[slot].shape; }
   DType output_dtype(std::uint32_t slot) const noexcept override { return outputs_[slot].dtype; }
   void release() noexcept override;
@@ -266,7 +268,7 @@ class JointOp final : public JointOpBase {
       : JointOpBase(op, rule.inputs, outputs), formula_(std::move(rule.formula)) {}
 
   void gradients(const Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) override {
-    const std::span<const Tensor> all(upstream, output_count());
+    const std::span<const Tensor> all(upstream, output_count);
     std::vector<Tensor> results;
     if constexpr (joint_is_told_of_rows<F>)
       results = checked((*formula_)(all, needed, rows_of(all)));
@@ -338,7 +340,7 @@ Tensor record(const char* name, Tensor output, detail::Rule<F>... rules) {
   auto node = detail::Ref<detail::Node>::adopt(new detail::RecordedOp<F...>(name, output, std::move(rules)...));
   if (detail::observer) [[unlikely]]
     detail::notify_recorded(*node, {&rules.input...}, output);
-  return detail::Access::recorded(output, std::move(node), 0);
+  return detail::Access::recorded(std::move(output), std::move(node), 0);
 }
 
 /// Same for an op with several outputs, at least one, or with a number of inputs known at run time. Outputs of int64
@@ -350,7 +352,8 @@ std::vector<Tensor> record(const char* name, std::vector<Tensor> outputs, detail
   if (detail::observer) [[unlikely]]
     detail::notify_recorded(*node, rule.inputs, outputs);
   for (std::uint32_t slot = 0; slot < outputs.size(); ++slot) {
-    if (is_floating(outputs[slot].dtype())) outputs[slot] = detail::Access::recorded(outputs[slot], node, slot);
+    if (is_floating(outputs[slot].dtype()))
+      outputs[slot] = detail::Access::recorded(std::move(outputs[slot]), node, slot);
   }
   return outputs;
 }

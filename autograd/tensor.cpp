@@ -103,8 +103,6 @@ Tensor generate(const char* op, const Shape& shape, DType dtype, F f) {
 
 }  // namespace
 
-std::int64_t Tensor::dim(int axis) const { return shape()[normalize_axis("dim", axis, rank())]; }
-
 double Tensor::item_double() const {
   check(numel() == 1, "item: the tensor must hold one element, its shape is {}", shape());
   return dispatch(dtype(), [&]<class T>() { return static_cast<double>(data<T>()[0]); });

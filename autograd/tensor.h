@@ -80,7 +80,13 @@ class Tensor {
   const Shape& shape() const { return value().shape; }
   int rank() const { return value().shape.rank(); }
   /// Size of one axis; -1 is the last. Throws ShapeError when out of range.
-  std::int64_t dim(int axis) const;
+  std::int64_t dim(int axis) const {
+    const Shape& sizes = shape();
+    const int rank = sizes.rank();
+    if (axis < -rank || axis >= rank) [[unlikely]]
+      return sizes[normalize_axis("dim", axis, rank)];  // throws
+    return sizes[axis < 0 ? axis + rank : axis];
+  }
   std::int64_t numel() const { return value().numel; }
   DType dtype() const { return value().dtype; }
 
@@ -129,7 +135,7 @@ class Tensor {
   Tensor& requires_grad(bool on) &;
   Tensor requires_grad(bool on) && { return requires_grad(on); }
   /// Whether it is no op's result: made by the user, or detached.
-  bool is_leaf() const noexcept { return !node_ || node_->is_leaf(); }
+  bool is_leaf() const noexcept { return !node_ || node_->is_leaf; }
   /// The op that made it, as on the tape; nullptr for a leaf.
   const char* op() const noexcept { return is_leaf() ? nullptr : node_->name; }
 
@@ -189,11 +195,13 @@ struct Access {
     return tensor;
   }
   /// `output` as what an op has put on the tape.
-  static Tensor recorded(const Tensor& output, Ref<Node> node, std::uint32_t slot) noexcept {
+  static Tensor recorded(Tensor&& output, Ref<Node> node, std::uint32_t slot) noexcept {
     if (output.value_->stopped_by.load(std::memory_order_relaxed)) [[unlikely]]
       output.value_->stopped_by.store(nullptr, std::memory_order_relaxed);  // inside the op, which has a gradient
-    return make(output.value_, std::move(node), slot);
+    return make(std::move(output.value_), std::move(node), slot);
   }
+  /// The same numbers without a place on the tape.
+  static Tensor detached(Tensor&& tensor) noexcept { return make(std::move(tensor.value_)); }
   static Tensor allocate(const Shape& shape, DType dtype) { return Tensor(Value::create(shape, dtype)); }
 
   static const Ref<Value>& value(const Tensor& tensor) noexcept { return tensor.value_; }

@@ -29,6 +29,13 @@ function(wengert_numeric_flags target)
     "$<$<AND:${WENGERT_GNU_LIKE},$<CONFIG:RelWithDebInfo>>:-O3>")
 endfunction()
 
+set(WENGERT_OPTIMISED "$<CONFIG:Release,RelWithDebInfo>")
+
+# Compiles the target at this level instead of the configuration's.
+function(wengert_optimise target level)
+  target_compile_options(${target} PRIVATE "$<$<AND:${WENGERT_GNU_LIKE},${WENGERT_OPTIMISED}>:-O${level}>")
+endfunction()
+
 # Sets `result` to the files matching the patterns in the current folder; an empty list is fine.
 function(wengert_glob result)
   list(TRANSFORM ARGN PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")

@@ -13,11 +13,10 @@ void accumulate(Tensor& sum, Tensor gradient);
 /// A node without inputs: where a gradient ends. Holds the gradient that `backward` sums up.
 class Leaf final : public Node {
  public:
-  explicit Leaf(const Tensor& of) noexcept : Node("leaf", next_id({}), of.shape(), of.dtype()) {}
+  explicit Leaf(const Tensor& of) noexcept : Node(Kind::leaf, "leaf", next_id({}), of.shape(), of.dtype()) {}
 
   void gradients(const Tensor*, Tensor*, const std::uint8_t*) override {}
   void release() noexcept override {}
-  bool is_leaf() const noexcept override { return true; }
 
   /// Safe from several threads, whose graphs may end in the same leaf.
   void accumulate(Tensor gradient);

@@ -42,7 +42,11 @@ double sum_over_chunks(std::int64_t n, std::int64_t grain, F f) {
   return total;
 }
 
-Tensor scalar(double value, DType dtype) { return full({}, value, dtype); }
+Tensor scalar(double value, DType dtype) {
+  Tensor result = Access::allocate({}, dtype);
+  dispatch_floating(dtype, [&]<class T>() { *Access::mutable_data<T>(result) = static_cast<T>(value); });
+  return result;
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Means over all elements of a loss of two numbers.
