@@ -95,7 +95,7 @@ void gathered_product(std::int64_t terms, const Gathered<T>& a, const T* panel, 
   const std::int64_t packs = width / Pack<T>::size;
   if (packs == 1) return gathered_rows<1>(terms, a, panel, c, store);
   if (packs == 2) return gathered_rows<2>(terms, a, panel, c, store);
-  if constexpr (detail::panel_packs == 4) {
+  if constexpr (detail::tile_packs == 4) {
     if (packs == 3) return gathered_rows<3>(terms, a, panel, c, store);
     gathered_rows<4>(terms, a, panel, c, store);
   }
