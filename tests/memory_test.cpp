@@ -14,6 +14,7 @@
 
 #include <wengert/autograd/error.h>
 #include <wengert/autograd/memory.h>
+#include <wengert/autograd/parallel.h>
 
 #ifdef WENGERT_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
@@ -136,13 +137,18 @@ TEST(Memory, ThePeakIsExactForLargeBlocksAndCloseForSmallOnes) {
   memory::reset_peak();
   const std::size_t before = stats().live_bytes;
   EXPECT_EQ(stats().peak_bytes, before);
+  { const Blocks large(1, std::size_t{1} << 20); }
+  // What the threads of the pool, idle now, have not counted yet blurs every peak by the same number.
+  const std::size_t blurred = stats().peak_bytes - (std::size_t{1} << 20);
+  EXPECT_NEAR(static_cast<double>(blurred), static_cast<double>(before),
+              static_cast<double>(memory::peak_granularity) * wengert::num_threads());
   { const Blocks large(4, std::size_t{1} << 20); }
-  EXPECT_EQ(stats().peak_bytes, before + (4U << 20));
+  EXPECT_EQ(stats().peak_bytes, blurred + (4U << 20));
 
   memory::reset_peak();
   EXPECT_EQ(stats().peak_bytes, before);
   { const Blocks small(10'000, 256); }
-  EXPECT_NEAR(static_cast<double>(stats().peak_bytes), static_cast<double>(before + 2'560'000),
+  EXPECT_NEAR(static_cast<double>(stats().peak_bytes), static_cast<double>(blurred + 2'560'000),
               static_cast<double>(memory::peak_granularity));
 }
 
