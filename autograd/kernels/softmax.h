@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <utility>
 
 #include <wengert/autograd/simd.h>
 #include <wengert/autograd/simd_math.h>
@@ -54,21 +53,9 @@ WENGERT_SIMD_INLINE void for_each_pack(std::int64_t n, F f) {
   if (i < n) f(PartialPack<T>{n - i}, i);
 }
 
-template <std::int64_t distance, class T, std::size_t... I>
-WENGERT_SIMD_INLINE simd::Pack<T> add_lanes_at(simd::Pack<T> x, std::index_sequence<I...>) {
-  constexpr auto mask = static_cast<std::size_t>(distance);
-  return x + simd::Pack<T>(__builtin_shufflevector(x.vector(), x.vector(), static_cast<int>(I ^ mask)...));
-}
-
-/// Adds neighbours, then sums of neighbours, ... in registers: short rows spend much of their time here.
-template <std::int64_t distance = 1, class T>
+template <class T>
 WENGERT_SIMD_INLINE T sum_of_lanes(simd::Pack<T> x) {
-  if constexpr (distance == simd::Pack<T>::size) {
-    return x[0];
-  } else {
-    constexpr auto lanes = std::make_index_sequence<static_cast<std::size_t>(simd::Pack<T>::size)>();
-    return sum_of_lanes<2 * distance>(add_lanes_at<distance>(x, lanes));
-  }
+  return simd::fold_lanes(x, [](auto a, auto b) { return a + b; });
 }
 
 /// The largest element of a row; NaN if one is there, -infinity for none.
@@ -77,7 +64,7 @@ inline T row_max(const T* x, std::int64_t n) {
   constexpr T none = -std::numeric_limits<T>::infinity();
   simd::Pack<T> best = none;
   for_each_pack<T>(n, [&](auto lanes, std::int64_t i) { best = maximum(best, lanes.load(x + i, none)); });
-  return simd::fold_lanes(best, [](T a, T b) { return a > b || a != a ? a : b; });
+  return simd::fold_lanes(best, [](auto a, auto b) { return maximum(a, b); });
 }
 
 /// The sum of exp(x - shift) over a row.
