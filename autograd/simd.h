@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 // Every target gets a namespace of its own, so that translation units compiled with different instruction sets never
 // share a symbol: the linker would keep one copy, and run it on machines that do not know its instructions.
@@ -283,15 +285,27 @@ WENGERT_SIMD_INLINE Pack<T> lanewise(F f, Pack<T> first, Pack<Ts>... rest) {
   return Pack<T>(out);
 }
 
-/// op(... op(op(lane 0, lane 1), op(lane 2, lane 3)) ...): a reduction over the lanes, pairwise, in a fixed order.
-template <class T, class Op>
+namespace detail {
+
+/// op of each lane and the one `distance` away from it.
+template <std::int64_t distance, class T, class Op, std::size_t... I>
+WENGERT_SIMD_INLINE Pack<T> combine_lanes_at(Pack<T> x, Op op, std::index_sequence<I...>) {
+  constexpr auto mask = static_cast<std::size_t>(distance);
+  return op(x, Pack<T>(__builtin_shufflevector(x.vector(), x.vector(), static_cast<int>(I ^ mask)...)));
+}
+
+}  // namespace detail
+
+/// op(... op(op(lane 0, lane 1), op(lane 2, lane 3)) ...): a reduction over the lanes, pairwise, in a fixed order, by
+/// an `op` of packets that may exchange its operands. In registers: short rows spend much of their time here.
+template <std::int64_t distance = 1, class T, class Op>
 WENGERT_SIMD_INLINE T fold_lanes(Pack<T> x, Op op) {
-  T lanes[Pack<T>::size];
-  x.store(lanes);
-  for (std::int64_t width = Pack<T>::size / 2; width > 0; width /= 2) {
-    for (std::int64_t i = 0; i < width; ++i) lanes[i] = op(lanes[2 * i], lanes[2 * i + 1]);
+  if constexpr (distance == Pack<T>::size) {
+    return x[0];
+  } else {
+    constexpr auto lanes = std::make_index_sequence<static_cast<std::size_t>(Pack<T>::size)>();
+    return fold_lanes<2 * distance>(detail::combine_lanes_at<distance>(x, op, lanes), op);
   }
-  return lanes[0];
 }
 
 template <class T>

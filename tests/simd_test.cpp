@@ -457,8 +457,8 @@ TYPED_TEST(SimdPack, AnyAndAllLookAtEveryLane) {
 TYPED_TEST(SimdPack, FoldsLanesPairwise) {
   using T = TypeParam;
   const std::int64_t n = Pack<T>::size;
-  EXPECT_EQ(fold_lanes(counting<T>(), [](T a, T b) { return a + b; }), static_cast<T>(n * (n + 1) / 2));
-  EXPECT_EQ(fold_lanes(counting<T>(), [](T a, T b) { return a > b ? a : b; }), static_cast<T>(n));
+  EXPECT_EQ(fold_lanes(counting<T>(), [](auto a, auto b) { return a + b; }), static_cast<T>(n * (n + 1) / 2));
+  EXPECT_EQ(fold_lanes(counting<T>(), [](auto a, auto b) { return maximum(a, b); }), static_cast<T>(n));
 }
 
 TYPED_TEST(SimdFloatingPack, ConstantsTakeTheTypeOfThePacket) {

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <utility>
 
 #include <wengert/autograd/simd.h>
 #include <wengert/autograd/simd_math.h>
@@ -54,27 +53,9 @@ WENGERT_SIMD_INLINE void for_each_pack(std::int64_t n, F f) {
   if (i < n) f(PartialPack<T>{n - i}, i);
 }
 
-/// Each lane with the one whose number differs in bit `distance`.
-template <std::int64_t distance, class T, std::size_t... I>
-WENGERT_SIMD_INLINE simd::Pack<T> swap_lanes(simd::Pack<T> x, std::index_sequence<I...>) {
-  constexpr auto mask = static_cast<std::size_t>(distance);
-  return simd::Pack<T>(__builtin_shufflevector(x.vector(), x.vector(), static_cast<int>(I ^ mask)...));
-}
-
-/// Folds neighbours, then what that gave for neighbours, ... in registers: short rows spend much of their time here.
-template <std::int64_t distance = 1, class T, class Op>
-WENGERT_SIMD_INLINE T fold_in_registers(simd::Pack<T> x, Op op) {
-  if constexpr (distance == simd::Pack<T>::size) {
-    return x[0];
-  } else {
-    constexpr auto lanes = std::make_index_sequence<static_cast<std::size_t>(simd::Pack<T>::size)>();
-    return fold_in_registers<2 * distance>(op(x, swap_lanes<distance>(x, lanes)), op);
-  }
-}
-
 template <class T>
 WENGERT_SIMD_INLINE T sum_of_lanes(simd::Pack<T> x) {
-  return fold_in_registers(x, [](auto a, auto b) { return a + b; });
+  return simd::fold_lanes(x, [](auto a, auto b) { return a + b; });
 }
 
 /// The largest element of a row; NaN if one is there, -infinity for none.
@@ -83,7 +64,7 @@ inline T row_max(const T* x, std::int64_t n) {
   constexpr T none = -std::numeric_limits<T>::infinity();
   simd::Pack<T> best = none;
   for_each_pack<T>(n, [&](auto lanes, std::int64_t i) { best = maximum(best, lanes.load(x + i, none)); });
-  return fold_in_registers(best, [](auto a, auto b) { return maximum(a, b); });
+  return simd::fold_lanes(best, [](auto a, auto b) { return maximum(a, b); });
 }
 
 /// The sum of exp(x - shift) over a row.
