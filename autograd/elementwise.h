@@ -120,6 +120,11 @@ Shape broadcast_operands(const char* op, std::span<const Tensor* const> operands
 /// Elements handled by one chunk of a parallel loop; a multiple of every packet's size.
 inline constexpr std::int64_t elementwise_grain = 1 << 15;
 
+/// Same for a loop over n elements, which stays on one thread, beside the data, while it takes no longer than to share.
+constexpr std::int64_t elementwise_chunk(std::int64_t n) {
+  return n < 4 * elementwise_grain ? std::max<std::int64_t>(n, 1) : elementwise_grain;
+}
+
 template <bool contiguous, class T, class F, std::size_t... I>
 [[gnu::always_inline]] inline void fused_loop(const F& shared, T* out,
                                               const std::array<const T*, sizeof...(I)>& operands, const bool* advances,
@@ -145,12 +150,13 @@ template <bool contiguous, class T, class F, std::size_t... I>
   }
 }
 
-/// The value of `formula` over the operands, broadcast to `shape`, in one pass. If they do not broadcast, all have that
-/// shape, or the first one has and the others lack its leading axis. Records nothing.
+/// `formula` over the operands, broadcast to the shape of `result`, into its elements, in one pass. If they do not
+/// broadcast, all have that shape, or the first one has and the others lack its leading axis. An operand of that shape
+/// may be the result itself.
 template <Types types, bool broadcasts, class F, std::size_t N>
-Tensor fused(F& formula, const Shape& shape, DType dtype, const std::array<const Tensor*, N>& operands) {
+void fused_into(const Tensor& result, F& formula, const std::array<const Tensor*, N>& operands) {
   static_assert(N <= BroadcastPlan::max_operands);
-  Tensor result = Access::allocate(shape, dtype);
+  const Shape& shape = result.shape();
   const auto run = [&]<class T>() {
     constexpr auto indices = std::make_index_sequence<N>();
     T* out = Access::mutable_data<T>(result);
@@ -163,7 +169,7 @@ Tensor fused(F& formula, const Shape& shape, DType dtype, const std::array<const
     if (contiguous) {
       // Beside many gradients (see Rows) stand operands without their axis, which are read again for each.
       const std::int64_t period = broadcasts || N == 1 ? result.numel() : operands[N - 1]->numel();
-      parallel_for(result.numel(), elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+      parallel_for(result.numel(), elementwise_chunk(result.numel()), [&](std::int64_t begin, std::int64_t end) {
         while (begin < end) {
           const std::int64_t again = begin < period ? begin : begin % period;
           const std::int64_t count = std::min(period - again, end - begin);
@@ -177,7 +183,7 @@ Tensor fused(F& formula, const Shape& shape, DType dtype, const std::array<const
     }
     if constexpr (broadcasts) {
       const BroadcastPlan plan = plan_broadcast(shape, operands);
-      parallel_for(result.numel(), elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+      parallel_for(result.numel(), elementwise_chunk(result.numel()), [&](std::int64_t begin, std::int64_t end) {
         while (begin < end) {
           const std::int64_t column = begin % plan.inner;
           const std::int64_t count = std::min(plan.inner - column, end - begin);
@@ -192,9 +198,16 @@ Tensor fused(F& formula, const Shape& shape, DType dtype, const std::array<const
     }
   };
   if constexpr (types == Types::all)
-    dispatch(dtype, run);
+    dispatch(result.dtype(), run);
   else
-    dispatch_floating(dtype, run);
+    dispatch_floating(result.dtype(), run);
+}
+
+/// Same as a tensor of its own. Records nothing.
+template <Types types, bool broadcasts, class F, std::size_t N>
+Tensor fused(F& formula, const Shape& shape, DType dtype, const std::array<const Tensor*, N>& operands) {
+  Tensor result = Access::allocate(shape, dtype);
+  fused_into<types, broadcasts>(result, formula, operands);
   return result;
 }
 
@@ -221,16 +234,32 @@ class FusedRule {
     return apply(g, y);
   }
 
+  /// Same, into g's elements if nobody else can see them: memory that is in the cache already.
+  Tensor use_up(Tensor&& g, const Tensor& y) {
+    if (std::is_same_v<F, Identity> || grad_enabled() || !Access::owns_alone(g)) return apply(g, y);
+    return with_operands(g, y, [&](const auto& all) {
+      fused_into<Types::floating, broadcasts>(g, formula_, all);
+      return std::move(g);
+    });
+  }
+
  private:
   Tensor apply(const Tensor& g, const Tensor& y) {
     if constexpr (std::is_same_v<F, Identity>) return g;
+    return with_operands(g, y, [&]<std::size_t N>(const std::array<const Tensor*, N>& all) {
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        if (grad_enabled() && (all[I]->requires_grad() || ...)) return Tensor(formula_(*all[I]...));
+        return fused<Types::floating, broadcasts>(formula_, g.shape(), g.dtype(), all);
+      }(std::make_index_sequence<N>());
+    });
+  }
+
+  /// `f` of g and what else the formula takes.
+  template <class Do>
+  Tensor with_operands(const Tensor& g, [[maybe_unused]] const Tensor& y, Do f) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      const std::array<const Tensor*, 1 + sizeof...(operands)> all{&g,
-                                                                   (operands == output_operand ? &y : &saved_[I])...};
-      if (grad_enabled() && (g.requires_grad() || (all[I + 1]->requires_grad() || ...))) {
-        return Tensor(formula_(g, *all[I + 1]...));
-      }
-      return fused<Types::floating, broadcasts>(formula_, g.shape(), g.dtype(), all);
+      return f(
+          std::array<const Tensor*, 1 + sizeof...(operands)>{&g, (operands == output_operand ? &y : &saved_[I])...});
     }(std::make_index_sequence<sizeof...(operands)>());
   }
 

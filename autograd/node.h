@@ -97,9 +97,9 @@ class Node {
       drop_hooks();
   }
 
-  /// Gradients of the inputs from those of the outputs. `upstream` has one tensor per output (undefined: zero);
-  /// `downstream[i]` is to be set where `needed[i]` and may stay undefined (zero).
-  virtual void gradients(const Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) = 0;
+  /// Gradients of the inputs from those of the outputs. `upstream` has one tensor per output (undefined: zero), which
+  /// the rules may use up; `downstream[i]` is to be set where `needed[i]` and may stay undefined (zero).
+  virtual void gradients(Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) = 0;
   /// Drops the rules with all that they captured, and the edges.
   virtual void release() noexcept = 0;
   /// Whether `gradients` takes many gradients at once; see Rows in tape.h.

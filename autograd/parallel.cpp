@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
@@ -96,15 +97,28 @@ struct Job {
 
 constinit thread_local bool inside_loop = false;
 
-/// True as soon as `done()` is, false after a few microseconds.
+using Clock = std::chrono::steady_clock;
+
+/// How long a thread waits awake for others to end their part of a loop, and for the next loop. To wake it costs its
+/// waker a call to the system, and itself up to tens of microseconds; the next loop of a training step mostly comes
+/// before that. Where there are more threads than processors, others need the processor.
+Clock::duration patience(std::size_t workers) {
+  static const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
+  return workers < processors ? std::chrono::microseconds(50) : std::chrono::microseconds(2);
+}
+
+/// True as soon as `done()` is, false after `patience`.
 template <class F>
-bool spin_until(F done) {
-  for (int i = 0; i < 200; ++i) {
-    if (done()) return true;
+bool spin_until(F done, Clock::duration patience) {
+  const auto begin = Clock::now();
+  do {
+    for (int i = 0; i < 50; ++i) {
+      if (done()) return true;
 #if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
+      __builtin_ia32_pause();
 #endif
-  }
+    }
+  } while (Clock::now() - begin < patience);
   return false;
 }
 
@@ -145,6 +159,7 @@ class Pool {
   void start_workers(std::int64_t count) {
     while (static_cast<std::int64_t>(workers_.size()) < count) {
       try {
+        patience_.store(patience(workers_.size() + 1), std::memory_order_relaxed);
         workers_.emplace_back([this] { serve(); });
       } catch (const std::system_error&) {
         return;  // the system gives no more threads: those that exist do the work
@@ -153,12 +168,15 @@ class Pool {
   }
 
   void offer(Job& job, std::int64_t helpers) {
+    bool all_awake = false;
     {
       const std::scoped_lock lock(mutex_);
       job.helpers_wanted = helpers;
       job_ = &job;
       job_number_.fetch_add(1, std::memory_order_release);
+      all_awake = static_cast<std::int64_t>(workers_.size()) - asleep_ >= helpers;
     }
+    if (all_awake) return;
     if (helpers == 1) {
       job_offered_.notify_one();
     } else {
@@ -173,7 +191,7 @@ class Pool {
       job_ = nullptr;
     }
     const auto idle = [this] { return active_.load(std::memory_order_acquire) == 0; };
-    if (spin_until(idle)) return;
+    if (spin_until(idle, patience_.load(std::memory_order_relaxed))) return;
     std::unique_lock lock(mutex_);
     all_left_.wait(lock, idle);
   }
@@ -183,9 +201,11 @@ class Pool {
     std::uint64_t seen = 0;
     while (!stopped_.load(std::memory_order_relaxed)) {
       const auto news = [&] { return job_number_.load(std::memory_order_acquire) != seen; };
-      spin_until(news);
+      spin_until(news, patience_.load(std::memory_order_relaxed));
       std::unique_lock lock(mutex_);
+      ++asleep_;
       job_offered_.wait(lock, news);
+      --asleep_;
       seen = job_number_.load(std::memory_order_relaxed);
       Job* job = job_;
       if (job == nullptr || job->helpers_wanted == 0) continue;
@@ -205,8 +225,10 @@ class Pool {
   std::condition_variable job_offered_;
   std::condition_variable all_left_;
   Job* job_ = nullptr;
+  std::int64_t asleep_ = 0;  // guarded by mutex_
   std::atomic<std::uint64_t> job_number_{0};
   std::atomic<int> active_{0};
+  std::atomic<Clock::duration> patience_{Clock::duration::zero()};
   std::atomic<bool> stopped_{false};
 };
 

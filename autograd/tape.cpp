@@ -205,7 +205,10 @@ class Pass {
       Pending& last = pending_.back();
       if (!node) {
         node = std::move(last.node);
-        upstream_.resize(node->output_count);
+        if (node->output_count == 1) [[likely]]
+          upstream_.emplace_back();
+        else
+          upstream_.resize(node->output_count);
       }
       accumulate(upstream_[last.slot], std::move(last.gradient));
       pending_.pop_back();

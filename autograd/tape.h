@@ -137,6 +137,11 @@ template <class F>
 inline constexpr bool takes_output = std::disjunction_v<std::is_invocable<F&, const Tensor&, const Tensor&>,
                                                         std::is_invocable<F&, const Tensor&, const Tensor&, Rows>>;
 
+/// Or that it can overwrite the gradient that it is given: `use_up(Tensor&& g, const Tensor& y)`.
+template <class F>
+inline constexpr bool uses_up_gradient =
+    requires(F& formula, Tensor g) { formula.use_up(std::move(g), std::as_const(g)); };
+
 /// Stands for the formula that an input has not.
 struct NotDifferentiable {};
 [[noreturn]] void fail_not_differentiable(const Node& node, std::size_t input);
@@ -178,7 +183,7 @@ class RecordedOp final : public Node {
       : RecordedOp(op, output, std::array<Edge, sizeof...(F)>{edge_to(rules.input)...}, std::move(rules)...) {}
   ~RecordedOp() override { release_rules(); }
 
-  void gradients(const Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) override {
+  void gradients(Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) override {
     // Its place on the tape is for formulas that are recorded themselves.
     const Tensor output = !output_         ? Tensor()
                           : grad_enabled() ? Access::make(output_, Ref<Node>::share(this), 0)
@@ -211,10 +216,16 @@ class RecordedOp final : public Node {
   }
 
   template <std::size_t I>
-  void apply(const Tensor& g, const Tensor& output, Tensor* downstream, const std::uint8_t* needed) {
+  void apply(Tensor& g, const Tensor& output, Tensor* downstream, const std::uint8_t* needed) {
     if (!needed[I]) return;
     auto& formula = *std::get<I>(rules_);
     using Formula = std::tuple_element_t<I, std::tuple<F...>>;
+    if constexpr (sizeof...(F) == 1 && uses_up_gradient<Formula>) {
+      if (!observer) [[likely]] {  // observers look at g afterwards
+        downstream[I] = formula.use_up(std::move(g), output);
+        return;
+      }
+    }
     if constexpr (std::is_same_v<Formula, NotDifferentiable>) {
       fail_not_differentiable(*this, I);
     } else if constexpr (takes_output<Formula> && is_told_of_rows<Formula>) {
@@ -267,7 +278,7 @@ class JointOp final : public JointOpBase {
   JointOp(const char* op, std::span<const Tensor> outputs, JointRule<F>&& rule)
       : JointOpBase(op, rule.inputs, outputs), formula_(std::move(rule.formula)) {}
 
-  void gradients(const Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) override {
+  void gradients(Tensor* upstream, Tensor* downstream, const std::uint8_t* needed) override {
     const std::span<const Tensor> all(upstream, output_count);
     std::vector<Tensor> results;
     if constexpr (joint_is_told_of_rows<F>)

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <span>
 #include <type_traits>
 
@@ -10,6 +12,13 @@
 namespace wengert::optim {
 
 namespace detail {
+
+/// Elements handled by one chunk. Threads share what does not stay in one's own cache: else the next step would have to
+/// get half of the weights from another's.
+constexpr std::int64_t update_chunk(std::int64_t n) {
+  constexpr std::int64_t shared_from = 1 << 19;
+  return n < shared_from ? std::max<std::int64_t>(n, 1) : wengert::detail::elementwise_grain;
+}
 
 /// Elements begin to end - 1. All is taken by value: a packet that is stored might, for all that the compiler knows,
 /// change what lies behind a reference, and it would be read again for each packet.
@@ -56,7 +65,7 @@ void fused_update(const Optimizer::Update& u, const F& formula) {
     dispatch_floating(weight.dtype(), [&]<class T>() {
       const std::array<const T*, N> from{Access::data<T>(u.state[I])...};
       const std::array<T*, N> to{Access::mutable_data<T>(next_state[I])...};
-      parallel_for(weight.numel(), wengert::detail::elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+      parallel_for(weight.numel(), detail::update_chunk(weight.numel()), [&](std::int64_t begin, std::int64_t end) {
         detail::fused_update_range(formula, Access::data<T>(weight), Access::mutable_data<T>(next_weight),
                                    Access::data<T>(u.gradient), from, to, begin, end, indices);
       });

@@ -15,7 +15,7 @@ class Leaf final : public Node {
  public:
   explicit Leaf(const Tensor& of) noexcept : Node(Kind::leaf, "leaf", next_id({}), of.shape(), of.dtype()) {}
 
-  void gradients(const Tensor*, Tensor*, const std::uint8_t*) override {}
+  void gradients(Tensor*, Tensor*, const std::uint8_t*) override {}
   void release() noexcept override {}
 
   /// Safe from several threads, whose graphs may end in the same leaf.
