@@ -162,6 +162,31 @@ WENGERT_SIMD_INLINE void for_each_window(const PoolAxis& axis, const Uncut& uncu
   for (std::int64_t j = uncut.end; j < axis.out; ++j) one(j);
 }
 
+/// Where a packet of windows lies: its lines and first column, and the number of its first window in the plane.
+struct Place {
+  const Span& slices;
+  const Span& rows;
+  std::int64_t column;
+  std::int64_t window;
+};
+
+/// `f(lanes)`, or f of all lanes if there is memory of the plane behind the row, in image and result: the next rows'
+/// first windows come out wrong then, and are written again in their turn. That costs less than parts of packets.
+template <class T, class Lanes, class F>
+WENGERT_SIMD_INLINE void filled(Lanes lanes, const PoolSizes& sizes, const Place& place, std::int64_t stride,
+                                std::int64_t kernel, F f) {
+  if constexpr (!Lanes::all) {
+    const auto& [depth, height, width] = sizes.axes;
+    const std::int64_t last_line = (place.slices.last - 1) * height.size + place.rows.last - 1;
+    const std::int64_t numbers = (kernel - 1) * width.dilation + stride * Pack<T>::size;
+    if (place.window + Pack<T>::size <= sizes.windows() &&
+        last_line * width.size + place.column + numbers <= sizes.image()) {
+      return f(AllLanes<T>());
+    }
+  }
+  f(lanes);
+}
+
 /// Every second number of a, then of b: the even ones of both, or their odd ones, or the even ones of a and the odd
 /// ones of b.
 enum class Pick : std::uint8_t { even, odd, even_then_odd };
@@ -282,8 +307,11 @@ void max_of_all(const PoolSizes& sizes, const T* x, T* y, Pixel* winner) {
         if constexpr (tells) winner[at + j] = best;
       };
       const auto packet = [&](std::int64_t j, auto lanes, auto stride, auto kernel) {
-        max_of_packet<tells>(lanes, sizes, image, slices, rows, j * stride - width.before, stride, kernel, y + at + j,
-                             tells ? winner + at + j : nullptr);
+        const std::int64_t column = j * stride - width.before;
+        filled<T>(lanes, sizes, {slices, rows, column, row + j}, stride, kernel, [&](auto some) {
+          max_of_packet<tells>(some, sizes, image, slices, rows, column, stride, kernel, y + at + j,
+                               tells ? winner + at + j : nullptr);
+        });
       };
       for_each_window<T>(width, uncut, one, packet);
     });
@@ -368,15 +396,17 @@ void mean_of_windows(const PoolSizes& sizes, const T* x, T* y) {
         to[j] = sum * share(window);
       };
       const auto packet = [&](std::int64_t j, auto lanes, auto stride, auto kernel) {
-        const T* first = image + j * stride - width.before;
-        Pack<T> sum = 0;
-        for_each_line(sizes, slices, rows, kernel, [&](std::int64_t start) {
-          Pack<T> of_line = 0;
-          for_each_column(lanes, first + start, stride, kernel, 1,
-                          [&](Pack<T> value, std::int64_t) { of_line += value; });
-          sum += of_line;
+        const std::int64_t column = j * stride - width.before;
+        filled<T>(lanes, sizes, {slices, rows, column, row + j}, stride, kernel, [&](auto some) {
+          Pack<T> sum = 0;
+          for_each_line(sizes, slices, rows, kernel, [&](std::int64_t start) {
+            Pack<T> of_line = 0;
+            for_each_column(some, image + start + column, stride, kernel, 1,
+                            [&](Pack<T> value, std::int64_t) { of_line += value; });
+            sum += of_line;
+          });
+          some.store(sum * share_of_uncut, to + j);
         });
-        lanes.store(sum * share_of_uncut, to + j);
       };
       for_each_window<T>(width, uncut, one, packet);
     });
