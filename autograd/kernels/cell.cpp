@@ -68,6 +68,17 @@ void for_units(const Tensor& state, F f) {
   });
 }
 
+/// `f(row, column, lanes)` for packets of columns of each of some rows.
+template <class T, class F>
+void for_rows(std::int64_t rows, std::int64_t columns, F f) {
+  const std::int64_t grain = std::max<std::int64_t>(1, units_per_chunk / std::max<std::int64_t>(1, columns));
+  parallel_for(rows, grain, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      for_each_pack<T>(columns, [&](auto lanes, std::int64_t column) { f(row, column, lanes); });
+    }
+  });
+}
+
 /// x = f(x), in place.
 template <class F>
 void activate(const Tensor& x, F f) {
@@ -82,6 +93,21 @@ void activate(const Tensor& x, F f) {
 }
 
 }  // namespace
+
+template <class T>
+void add_to_rows(std::int64_t rows, std::int64_t columns, const T* x, const T* bias, T* y) {
+  for_rows<T>(rows, columns, [=](std::int64_t row, std::int64_t column, auto lanes) {
+    lanes.store(lanes.load(x + row * columns + column, 0) + lanes.load(bias + column, 0), y + row * columns + column);
+  });
+}
+
+template <class T>
+void add_multiples(std::int64_t rows, std::int64_t columns, const T* x, const T* weight, const T* bias, T* y) {
+  for_rows<T>(rows, columns, [=](std::int64_t row, std::int64_t column, auto lanes) {
+    lanes.store(fma(Pack<T>(x[row]), lanes.load(weight + column, 0), lanes.load(bias + column, 0)),
+                y + row * columns + column);
+  });
+}
 
 void rnn_tanh(const Tensor& x) {
   activate(x, [](auto v) { return tanh(v); });
@@ -262,5 +288,10 @@ void gru_reset_backward(const Tensor& gates, const Tensor& h, const Tensor& g_re
     });
   });
 }
+
+template void add_to_rows(std::int64_t, std::int64_t, const float*, const float*, float*);
+template void add_to_rows(std::int64_t, std::int64_t, const double*, const double*, double*);
+template void add_multiples(std::int64_t, std::int64_t, const float*, const float*, const float*, float*);
+template void add_multiples(std::int64_t, std::int64_t, const double*, const double*, const double*, double*);
 
 }  // namespace wengert::kernels

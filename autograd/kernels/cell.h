@@ -9,6 +9,12 @@
 
 namespace wengert::kernels {
 
+/// The gates' sums begin at y: [rows, columns] = x + bias, or bias + x: [rows, 1] weight: [1, columns].
+template <class T>
+void add_to_rows(std::int64_t rows, std::int64_t columns, const T* x, const T* bias, T* y);
+template <class T>
+void add_multiples(std::int64_t rows, std::int64_t columns, const T* x, const T* weight, const T* bias, T* y);
+
 /// tanh(x), or max(x, 0), in place.
 void rnn_tanh(const Tensor& x);
 void rnn_relu(const Tensor& x);

@@ -121,25 +121,12 @@ Tensor start_of_gates(const Step& step, std::int64_t hidden_biases) {
     add(step.hidden_bias(), hidden_biases * step.units());
 
     const T* x = Access::data<T>(step.x());
-    const T* weight = input.defined() ? Access::data<T>(input) : nullptr;
-    const std::int64_t in = input.defined() ? input.shape()[1] : 0;
     T* const sums = Access::mutable_data<T>(gates);
-    const std::int64_t grain =
-        std::max<std::int64_t>(1, detail::elementwise_grain / std::max<std::int64_t>(1, columns));
-    parallel_for(rows, grain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        T* to = sums + row * columns;
-        const T* terms = x + row * columns;
-        if (!weight) {
-          for (std::int64_t i = 0; i < columns; ++i) to[i] = bias[i] + terms[i];
-        } else if (in == 1) {  // hardly a product
-          for (std::int64_t i = 0; i < columns; ++i) to[i] = bias[i] + x[row] * weight[i];
-        } else {
-          std::copy_n(bias, columns, to);
-        }
-      }
-    });
-    if (in > 1) gemm<T>(rows, columns, in, {x, in}, {weight, in, Trans::yes}, sums, columns, Store::add);
+    if (!input.defined()) return kernels::add_to_rows(rows, columns, x, bias, sums);
+    const T* weight = Access::data<T>(input);
+    const std::int64_t in = input.shape()[1];
+    if (in == 1) return kernels::add_multiples(rows, columns, x, weight, bias, sums);  // hardly a product
+    kernels::gemm_with_bias<T>(rows, columns, in, {x, in}, {weight, in, Trans::yes}, bias, sums, columns);
   });
   return gates;
 }
