@@ -119,13 +119,18 @@ bool is_better_turned(std::int64_t m, std::int64_t n, std::int64_t k, const Fact
 }
 
 template <class T>
-void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, Start<T> start, T* c,
-              std::int64_t c_stride) {
-  if (n == 1 && b.trans == Trans::no && b.stride == 1) b = {b.data, k, Trans::yes};  // a column that lies like a row
-  if (n == 1 && m != 1 && c_stride == 1 && (!start.data || start.stride == 1)) {     // C^T = op(B)^T op(A)^T
-    return multiply(n, m, k, {b.data, b.stride, !b.trans}, {a.data, a.stride, !a.trans}, start, c, m);
+void multiply(std::int64_t m, std::int64_t n, std::int64_t k, const Factor<T>& a, const Factor<T>& b, Start<T> start,
+              T* c, std::int64_t c_stride) {
+  // Columns that lie like rows are taken for rows.
+  if (n == 1 && b.trans == Trans::no && b.stride == 1) {
+    return multiply<T>(m, n, k, a, {b.data, k, Trans::yes}, start, c, c_stride);
   }
-  if (m == 1 && (a.stride == 1 || k == 1)) a = {a.data, k, Trans::no};  // a column that lies like a row
+  if (n == 1 && m != 1 && c_stride == 1 && (!start.data || start.stride == 1)) {  // C^T = op(B)^T op(A)^T
+    return multiply<T>(n, m, k, {b.data, b.stride, !b.trans}, {a.data, a.stride, !a.trans}, start, c, m);
+  }
+  if (m == 1 && a.trans == Trans::yes && (a.stride == 1 || k == 1)) {
+    return multiply<T>(m, n, k, {a.data, k, Trans::no}, b, start, c, c_stride);
+  }
   const detail::Elements<T> all = elements(a);
   if (b.trans == Trans::yes && a.trans == Trans::no) {
     const bool copy_pays = m >= many && n % simd::Pack<T>::size == 0;
@@ -170,8 +175,8 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Facto
 }  // namespace
 
 template <class T>
-void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, T* c, std::int64_t c_stride,
-          Store store) {
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Factor<T>& a, const Factor<T>& b, T* c,
+          std::int64_t c_stride, Store store) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     for (std::int64_t i = 0; store == Store::overwrite && i < m; ++i) std::fill_n(c + i * c_stride, n, T(0));
@@ -181,19 +186,20 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T>
 }
 
 template <class T>
-void gemm_with_bias(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, const T* bias, T* c,
-                    std::int64_t c_stride) {
-  if (k > 0 && m > 0 && n > 1) return multiply(m, n, k, a, b, {bias, 0}, c, c_stride);
+void gemm_with_bias(std::int64_t m, std::int64_t n, std::int64_t k, const Factor<T>& a, const Factor<T>& b,
+                    const T* bias, T* c, std::int64_t c_stride) {
+  if (k > 0 && m > 0 && n > 1) return multiply<T>(m, n, k, a, b, {bias, 0}, c, c_stride);
   for (std::int64_t i = 0; i < m; ++i) std::copy_n(bias, n, c + i * c_stride);
   gemm(m, n, k, a, b, c, c_stride, Store::add);
 }
 
-template void gemm(std::int64_t, std::int64_t, std::int64_t, Factor<float>, Factor<float>, float*, std::int64_t, Store);
-template void gemm(std::int64_t, std::int64_t, std::int64_t, Factor<double>, Factor<double>, double*, std::int64_t,
-                   Store);
-template void gemm_with_bias(std::int64_t, std::int64_t, std::int64_t, Factor<float>, Factor<float>, const float*,
-                             float*, std::int64_t);
-template void gemm_with_bias(std::int64_t, std::int64_t, std::int64_t, Factor<double>, Factor<double>, const double*,
-                             double*, std::int64_t);
+template void gemm(std::int64_t, std::int64_t, std::int64_t, const Factor<float>&, const Factor<float>&, float*,
+                   std::int64_t, Store);
+template void gemm(std::int64_t, std::int64_t, std::int64_t, const Factor<double>&, const Factor<double>&, double*,
+                   std::int64_t, Store);
+template void gemm_with_bias(std::int64_t, std::int64_t, std::int64_t, const Factor<float>&, const Factor<float>&,
+                             const float*, float*, std::int64_t);
+template void gemm_with_bias(std::int64_t, std::int64_t, std::int64_t, const Factor<double>&, const Factor<double>&,
+                             const double*, double*, std::int64_t);
 
 }  // namespace wengert::kernels

@@ -25,12 +25,12 @@ struct Factor {
 /// Large products run on several threads, in tiles of C that depend on the sizes alone, so the bits of the result do
 /// not depend on the number of threads. The one place to put another matrix library underneath.
 template <class T>
-void gemm(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, T* c, std::int64_t c_stride,
-          Store store);
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Factor<T>& a, const Factor<T>& b, T* c,
+          std::int64_t c_stride, Store store);
 
 /// Same where the sums begin at `bias`: [n], in every row of C.
 template <class T>
-void gemm_with_bias(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Factor<T> b, const T* bias, T* c,
-                    std::int64_t c_stride);
+void gemm_with_bias(std::int64_t m, std::int64_t n, std::int64_t k, const Factor<T>& a, const Factor<T>& b,
+                    const T* bias, T* c, std::int64_t c_stride);
 
 }  // namespace wengert::kernels
