@@ -71,10 +71,40 @@ struct ShortRows {
   [[gnu::always_inline]] Pack<T> operator[](std::int64_t column) const { return Pack<T>(columns[column]); }
 };
 
+/// Calls `f.operator()<columns>()` for columns so few that rows of them are taken as they lie, several in a packet.
+template <class F>
+[[gnu::always_inline]] inline bool with_few_columns(std::int64_t columns, F f) {
+  switch (columns) {
+    case 2: f.template operator()<2>(); return true;
+    case 3: f.template operator()<3>(); return true;
+    case 4: f.template operator()<4>(); return true;
+    default: return false;
+  }
+}
+
+template <template <int, int> class Place, int columns, class T>
+[[gnu::always_inline]] inline void rearrange_rows(const typename Pack<T>::Vector* from, typename Pack<T>::Vector* to) {
+  constexpr int size = static_cast<int>(Pack<T>::size);
+  rearrange<Place<columns, size>>(from, to, std::make_index_sequence<columns>(), std::make_index_sequence<size>());
+}
+
 /// `rows` rows of `x`: [rows, columns], and numbers of any kind in the lanes behind them.
 template <class T>
 [[gnu::always_inline]] inline ShortRows<T> load_rows(const T* x, std::int64_t rows, std::int64_t columns) {
+  constexpr std::int64_t size = Pack<T>::size;
   ShortRows<T> block;
+  const bool are_few = with_few_columns(
+      columns, [&]<int count>() __attribute__((always_inline)) {
+        T padded[count * size] = {};
+        if (rows < size) {
+      std::copy_n(x, rows * count, padded);
+      x = padded;
+    }
+        typename Pack<T>::Vector numbers[count];
+        for (int i = 0; i < count; ++i) numbers[i] = Pack<T>::load(x + i * size).vector();
+        rearrange_rows<InRows, count, T>(numbers, block.columns);
+      });
+  if (are_few) return block;
   for (std::int64_t row = 0; row < Pack<T>::size; ++row) {
     block.columns[row] = Pack<T>::load_partial(x + std::min(row, rows - 1) * columns, columns).vector();
   }
@@ -84,6 +114,17 @@ template <class T>
 
 template <class T>
 [[gnu::always_inline]] inline void store_rows(ShortRows<T>& block, std::int64_t rows, std::int64_t columns, T* out) {
+  constexpr std::int64_t size = Pack<T>::size;
+  const bool are_few = with_few_columns(
+      columns, [&]<int count>() __attribute__((always_inline)) {
+        T padded[count * size];
+        typename Pack<T>::Vector numbers[count];
+        rearrange_rows<InColumns, count, T>(block.columns, numbers);
+        T* const to = rows < size ? padded : out;
+        for (int i = 0; i < count; ++i) Pack<T>(numbers[i]).store(to + i * size);
+        if (rows < size) std::copy_n(padded, rows * count, out);
+      });
+  if (are_few) return;
   transpose_lanes<T>(block.columns);
   for (std::int64_t row = 0; row < rows; ++row) block[row].store_partial(out + row * columns, columns);
 }

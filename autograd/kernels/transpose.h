@@ -70,6 +70,39 @@ template <bool padded, class T>
   for (std::int64_t p = 0; p < depth; ++p) Pack<T>(rows[p]).store_partial(to + p * to_stride, padded ? size : columns);
 }
 
+/// Where element i of `count` columns, one behind the other, lies in rows of `count` numbers, and the other way round.
+template <int count, int size>
+struct InRows {
+  static constexpr int at(int i) { return i % size * count + i / size; }
+};
+template <int count, int size>
+struct InColumns {
+  static constexpr int at(int i) { return i % count * size + i / count; }
+};
+
+/// `so_far`, with those lanes of packet `out` that come from packet `in`, which is `more`.
+template <class Place, int out, int in, class Vector, std::size_t... lane>
+[[gnu::always_inline]] inline Vector take_lanes(Vector so_far, Vector more, std::index_sequence<lane...>) {
+  constexpr int size = sizeof...(lane);
+  constexpr auto at = [](int i) { return Place::at(out * size + i); };
+  return __builtin_shufflevector(
+      so_far, more,
+      (at(static_cast<int>(lane)) / size == in ? size + at(static_cast<int>(lane)) % size : static_cast<int>(lane))...);
+}
+
+/// Packets one behind the other, element i from that of `from` at Place::at(i): for few of them less work than a whole
+/// transposition.
+template <class Place, class Vector, std::size_t... packet, std::size_t... lane>
+[[gnu::always_inline]] inline void rearrange(const Vector* from, Vector* to, std::index_sequence<packet...>,
+                                             std::index_sequence<lane...> lanes) {
+  const auto make = [&]<int out>(std::integral_constant<int, out>) __attribute__((always_inline)) {
+    Vector result = from[0];
+    ((result = take_lanes<Place, out, static_cast<int>(packet)>(result, from[packet], lanes)), ...);
+    to[out] = result;
+  };
+  (make(std::integral_constant<int, static_cast<int>(packet)>()), ...);
+}
+
 /// Lane by lane, of `a` where bit `step` of the lane's number is 0 and of `b` where it is 1: the sum of the lane and
 /// the one with the other bit.
 template <int step, class Vector, std::size_t... lane>
