@@ -61,6 +61,30 @@ TEST(Prod, HasGradientsOfGroupsWhoseProductsLeaveTheRange) {
   EXPECT_TRUE(std::isnan(with_nan[1]) && std::isnan(with_nan[2]));
 }
 
+TEST(Prod, HasGradientsOfProductsThatLoseDigitsOnTheWay) {
+  // A part of these products is subnormal, the whole is not.
+  EXPECT_NEAR(gradient_of([](const Tensor& x) { return prod(x); }, {1e-200, 1e-120, 1e100})[0], 1e-20, 1e-33);
+  const Tensor x = from_data({1e-30, 1e-12, 1e20}).requires_grad(true);
+  prod(x).backward();
+  EXPECT_NEAR(values_of(x.grad())[0], 1e8, 100);
+}
+
+TEST(Prod, HasFiniteGradientsWhereWhatComesBeforeAndAfterDoesNot) {
+  const auto gradient = [](const Numbers& row) {
+    const Tensor x = numbers(row).to(float32).requires_grad(true);
+    prod(x).backward();
+    return values_of(x.grad());
+  };
+  EXPECT_NEAR(gradient({1e-30, 1e-30, 2, 1e30, 1e30})[2], 1, 1e-6);
+  EXPECT_EQ(gradient({0, 1e-30, 1e-30, 1e30, 1e30})[2], 0);
+  EXPECT_NEAR(gradient_of([](const Tensor& x) { return prod(x); }, {1e-300, 1e-300, 3, 1e300, 1e300})[2], 1, 1e-12);
+  // 0 times a product of the others that is out of range.
+  const auto scaled_by_zero = [](const Tensor& x) { return 0 * prod(x); };
+  const Tensor x = from_data({1e-40, 1e30, 1e30}).requires_grad(true);
+  scaled_by_zero(x).backward();
+  EXPECT_EQ(values_of(x.grad()), (Numbers{0, 0, 0}));
+}
+
 TEST(Prod, HasTheGradientOfAPlainLoop) {
   // Groups with zeros beside others, shorter and longer than packets and than chunks of a parallel loop.
   for (const std::int64_t count : {1, 2, 7, 16, 33, 70001}) {

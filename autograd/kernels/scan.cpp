@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
+#include <vector>
 
 #include <wengert/autograd/parallel.h>
 #include <wengert/autograd/simd.h>
@@ -47,20 +48,69 @@ void scan(const ScanAxis& axis, R initial, Step step) {
   });
 }
 
+/// A product of any size, in or out of a double's range.
+class Scaled {
+ public:
+  explicit Scaled(double value) { multiply_by(value); }
+
+  void multiply_by(double x) noexcept {
+    int power = 0;
+    fraction_ *= std::isfinite(x) ? std::frexp(x, &power) : x;
+    exponent_ += power;
+    if (std::abs(fraction_) < 0.5) {
+      fraction_ *= 2;
+      --exponent_;
+    }
+  }
+
+  double times(const Scaled& other) const noexcept {
+    constexpr std::int64_t out_of_range = 1 << 13;
+    const std::int64_t power = std::clamp(exponent_ + other.exponent_, -out_of_range, out_of_range);
+    return std::ldexp(fraction_ * other.fraction_, static_cast<int>(power));
+  }
+
+ private:
+  double fraction_ = 1;
+  std::int64_t exponent_ = 0;
+};
+
 /// out[i] = g times all x[k] but k = i: what comes before an element times what comes after it, so that zeros,
 /// infinities and products out of range do no harm.
 template <class T>
 void multiply_others(const T* x, std::int64_t n, T g, T* out) {
-  double before = 1;
+  std::vector<Scaled> before;
+  before.reserve(static_cast<std::size_t>(n));
+  Scaled product(1);
   for (std::int64_t i = 0; i < n; ++i) {
-    out[i] = static_cast<T>(before);
-    before *= static_cast<double>(x[i]);
+    before.push_back(product);
+    product.multiply_by(static_cast<double>(x[i]));
   }
-  double after = static_cast<double>(g);
+  Scaled after(static_cast<double>(g));
   for (std::int64_t i = n - 1; i >= 0; --i) {
-    out[i] *= static_cast<T>(after);
-    after *= static_cast<double>(x[i]);
+    out[i] = static_cast<T>(before[static_cast<std::size_t>(i)].times(after));
+    after.multiply_by(static_cast<double>(x[i]));
   }
+}
+
+/// Has the range for products of which only the whole is in that of T.
+template <class T>
+using Wide = std::conditional_t<std::is_same_v<T, float>, double, long double>;
+
+template <class T>
+Wide<T> wide_product(const T* x, std::int64_t n) {
+  constexpr std::int64_t lanes = 8;
+  Wide<T> product = 1;
+  std::int64_t i = 0;
+  if (n >= lanes) {
+    Wide<T> products[lanes];
+    std::fill_n(products, lanes, Wide<T>(1));
+    for (; i + lanes <= n; i += lanes) {
+      for (std::int64_t lane = 0; lane < lanes; ++lane) products[lane] *= static_cast<Wide<T>>(x[i + lane]);
+    }
+    for (const Wide<T> part : products) product *= part;
+  }
+  for (; i < n; ++i) product *= static_cast<Wide<T>>(x[i]);
+  return product;
 }
 
 /// out[i] = g y / x[i].
@@ -120,13 +170,35 @@ void product_gradient(const Tensor& x, const Tensor& y, const Tensor& g, std::in
     const T* products = Access::data<T>(y);
     const T* upstream = Access::data<T>(g);
     T* to = Access::mutable_data<T>(out);
+    // A product may be a normal number though a part of it was not, and lost digits: so it is made once more, in parts
+    // of a row that one thread does well.
+    const std::int64_t parts = (count - 1) / grain + 1;
+    std::vector<Wide<T>> wide(static_cast<std::size_t>(x.numel() / count * parts));
+    parallel_for(static_cast<std::int64_t>(wide.size()), std::max<std::int64_t>(1, grain / count),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t part = begin; part < end; ++part) {
+                     const std::int64_t first = part % parts * grain;
+                     wide[static_cast<std::size_t>(part)] =
+                         wide_product(in + part / parts * count + first, std::min(grain, count - first));
+                   }
+                 });
+    const auto product_of = [&](std::int64_t group) {
+      Wide<T> product = 1;
+      for (std::int64_t part = 0; part < parts; ++part) {
+        product *= wide[static_cast<std::size_t>(group * parts + part)];
+      }
+      return product;
+    };
     parallel_for(x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
       while (begin < end) {
         const std::int64_t group = begin / count;
         const std::int64_t first = group * count;
         const std::int64_t n = std::min(end, first + count) - begin;
-        if (std::isnormal(products[group])) {
-          divide_by_each(in + begin, n, products[group], upstream[group], to + begin);
+        const auto product = static_cast<T>(product_of(group));
+        const bool agree = std::abs(product - products[group]) <= std::abs(product) / 64;
+        // A quotient out of range times a g of 0 would be NaN.
+        if (agree && std::isnormal(product) && upstream[group] != 0) {
+          divide_by_each(in + begin, n, product, upstream[group], to + begin);
         } else if (begin == first) {  // all of it: it can't be cut
           multiply_others(in + first, count, upstream[group], to + first);
         }
