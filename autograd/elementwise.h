@@ -239,7 +239,7 @@ class FusedRule {
     if (std::is_same_v<F, Identity> || grad_enabled() || !Access::owns_alone(g)) return apply(g, y);
     return with_operands(g, y, [&](const auto& all) {
       fused_into<Types::floating, broadcasts>(g, formula_, all);
-      return std::move(g);
+      return Access::detached(std::move(g));  // a hook may have recorded how it made g
     });
   }
 

@@ -53,6 +53,17 @@ TEST(Hook, WorksForGradTooAndCanBeDifferentiated) {
   EXPECT_EQ(grad(z * 1, z).item(), 2);
 }
 
+TEST(Hook, ThatRecordsItsGradientLeavesNoTraceInWhatIsComputedFromIt) {
+  const Tensor x = from_data({0.5, 1, 2}).requires_grad(true);
+  const Tensor weight = from_data({3, 4, 5}).requires_grad(true);
+  const Tensor y = sin(2 * x);
+  const HookHandle handle = y.register_hook([&](const Tensor& g) {
+    const EnableGrad recording;
+    return g * weight;
+  });
+  EXPECT_FALSE(grad(sum(y), x).requires_grad());
+}
+
 TEST(Hook, IsRemovable) {
   const Tensor x = leaf(2);
   int calls = 0;
