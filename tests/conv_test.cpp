@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <wengert/autograd/memory.h>
 #include <wengert/autograd/ops.h>
 #include <wengert/autograd/parallel.h>
 #include <wengert/autograd/tape.h>
@@ -121,6 +122,17 @@ std::vector<Case> cases() {
 }
 
 std::string text_of(const Case& c) { return c.x.to_string() + " with " + c.kernel.to_string(); }
+
+TEST(Correlate, NeedsNoRoomForTheGapsBetweenFarTaps) {
+  const Tensor x = ones({1, 16, 64, 64}).requires_grad(true);
+  const Tensor kernel = ones({16, 16, 3, 3}).requires_grad(true);
+  memory::reset_peak();
+  const std::size_t before = memory::stats().live_bytes;
+  const Tensor y = correlate2d(x, kernel, {.padding = Padding::same, .dilation = 1000});
+  sum(y).backward();
+  EXPECT_LT(memory::stats().peak_bytes, before + (std::size_t{16} << 20));
+  EXPECT_EQ(max(y).item(), 16) << "all taps but one lie outside of the image";
+}
 
 TEST(Correlate2d, AgreesWithTheDefinition) {
   for (const Case& c : cases()) {

@@ -308,6 +308,17 @@ void correlate_panels(const ConvSizes& sizes, bool reversed, const T* x, const T
 
 }  // namespace
 
+bool gathered_copies_little(const ConvSizes& sizes) {
+  constexpr double most_columns = 4;
+  if (sizes.positions() == 0) return true;
+  const Batches batches(sizes);
+  double copied = 0;
+  for (std::int64_t b = 0; b < batches.blocks.count(); ++b) {
+    copied += static_cast<double>(Region(batches.blocks[b].sizes, 1).elements());
+  }
+  return copied <= most_columns * static_cast<double>(sizes.taps()) * static_cast<double>(sizes.positions());
+}
+
 template <class T>
 void correlate_gathered(const ConvSizes& sizes, const T* x, const T* kernel, const T* bias, T* y) {
   const std::int64_t taps = sizes.taps();
@@ -324,7 +335,7 @@ template <class T>
 bool input_gradient_gathered(const ConvSizes& sizes, const T* y, const T* kernel, const T* bias, T* x) {
   if (sizes.image() == 0) return false;
   const std::optional<ConvSizes> transposed = transposed_sizes(sizes);
-  if (!transposed) return false;
+  if (!transposed || !gathered_copies_little(*transposed)) return false;
   const std::int64_t taps = sizes.taps();
   const std::int64_t depth = sizes.group_in() * taps;
   const auto pack = [&](std::int64_t group, std::int64_t first, std::int64_t outs, std::int64_t channel,

@@ -15,12 +15,18 @@
 
 namespace wengert::kernels {
 
-/// Whether packets of `channels` are nearly full, and there is enough to add up for each of their numbers: `terms`.
+/// Whether the copies of an image with its padding are small beside im2col's columns: with wide gaps between the taps,
+/// or between the positions, they might not fit the memory.
+bool gathered_copies_little(const ConvSizes& sizes);
+
+/// Whether packets of `channels` are nearly full, there is enough to add up for each of their numbers: `terms`, and
+/// little to copy.
 template <class T>
 bool gathered_is_faster(const ConvSizes& sizes, std::int64_t channels, std::int64_t terms) {
   constexpr std::int64_t lanes = simd::Pack<T>::size;
   const std::int64_t least_terms = sizes.is_pointwise() ? 128 : 32;  // a pointwise one's other way makes no copies
-  return 4 * channels >= 3 * divided_up(channels, lanes) * lanes && terms >= least_terms;
+  return 4 * channels >= 3 * divided_up(channels, lanes) * lanes && terms >= least_terms &&
+         gathered_copies_little(sizes);
 }
 
 template <class T>
