@@ -101,14 +101,14 @@ void gathered_product(std::int64_t terms, const Gathered<T>& a, const T* panel, 
   }
 }
 
-/// to[j, i] = from[i, j] for `columns` columns; `from` has rows of `width`, those of `to` are `stride` apart.
+/// to[j, i] = from[i, j] for `columns` columns; `from` has rows of `width`, those of `to` are `pitch` apart.
 template <class T>
 void store_transposed(const T* from, std::int64_t width, std::int64_t rows, std::int64_t columns, T* to,
-                      std::int64_t stride) {
+                      std::int64_t pitch) {
   constexpr std::int64_t size = Pack<T>::size;
   for (std::int64_t i = 0; i < rows; i += size) {
     for (std::int64_t j = 0; j < columns; j += size) {
-      detail::transpose_square<false>(from + i * width + j, width, to + j * stride + i, stride,
+      detail::transpose_square<false>(from + i * width + j, width, to + j * pitch + i, pitch,
                                       std::min(size, columns - j), std::min(size, rows - i));
     }
   }

@@ -97,9 +97,9 @@ template <class T>
       columns, [&]<int count>() __attribute__((always_inline)) {
         T padded[count * size] = {};
         if (rows < size) {
-      std::copy_n(x, rows * count, padded);
-      x = padded;
-    }
+          std::copy_n(x, rows * count, padded);
+          x = padded;
+        }
         typename Pack<T>::Vector numbers[count];
         for (int i = 0; i < count; ++i) numbers[i] = Pack<T>::load(x + i * size).vector();
         rearrange_rows<InRows, count, T>(numbers, block.columns);
