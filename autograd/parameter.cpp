@@ -19,10 +19,16 @@ void ParameterRef::set(const Tensor& value) const {
   detail::rebind(*this, value);
 }
 
+void ParameterRef::requires_grad(bool on) const {
+  check<Error>(defined(), "Parameter.requires_grad: this handle refers to no parameter");
+  if (on != requires_grad()) cell_->value = cell_->value.detach().requires_grad(on);
+}
+
 namespace {
 
-detail::Ref<detail::ParameterCell> make_cell(const Tensor& value) {
-  return detail::Ref<detail::ParameterCell>::adopt(new detail::ParameterCell(value.detach().requires_grad(true)));
+detail::Ref<detail::ParameterCell> make_cell(const Tensor& value, bool requires_grad = true) {
+  return detail::Ref<detail::ParameterCell>::adopt(
+      new detail::ParameterCell(value.detach().requires_grad(requires_grad)));
 }
 
 }  // namespace
@@ -35,7 +41,8 @@ Parameter::Parameter(const Tensor& value) {
 }
 
 Parameter::Parameter(const Parameter& other)
-    : ParameterRef(other.defined() ? make_cell(other.value()) : detail::Ref<detail::ParameterCell>()) {}
+    : ParameterRef(other.defined() ? make_cell(other.value(), other.requires_grad())
+                                   : detail::Ref<detail::ParameterCell>()) {}
 
 Parameter& Parameter::operator=(const Parameter& other) {
   if (defined() && other.defined() && value().shape() == other->shape() && value().dtype() == other->dtype()) {

@@ -45,11 +45,17 @@ class ParameterRef {
   const Tensor* operator->() const noexcept { return &value(); }
 
   /// The gradient summed up so far; undefined if there is none.
-  Tensor grad() const { return cell_ ? value().grad() : Tensor(); }
+  Tensor grad() const { return requires_grad() ? value().grad() : Tensor(); }
   bool has_grad() const { return grad().defined(); }
   void zero_grad() const {
-    if (cell_) value().zero_grad();
+    if (requires_grad()) value().zero_grad();
   }
+
+  /// Whether ops compute a gradient for it, as they do at first. Without, it is frozen: a constant to ops that run from
+  /// then on. Either way its gradient so far is forgotten where the setting changes. A copy has the same setting.
+  /// Throws Error if this refers to no parameter.
+  bool requires_grad() const noexcept { return value().requires_grad(); }
+  void requires_grad(bool on) const;
 
   /// Gives the parameter other numbers; how `value` was computed is dropped. Identity and gradient stay, so that
   /// `p.set(p - learning_rate * p.grad())` inside no_grad is a whole optimizer. Throws ShapeError or DTypeError unless

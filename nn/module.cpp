@@ -9,8 +9,6 @@
 
 #include <wengert/nn/module.h>
 
-#include "nn/detail/summary.h"
-
 namespace wengert::nn {
 
 /// Appends a name to the walk's path while it lives.
@@ -108,6 +106,19 @@ class Children : public Visitor {
   F f_;
 };
 
+/// Not those inside of others.
+class DirectChildren : public Visitor {
+ public:
+  std::vector<std::pair<std::string, Module*>> children;
+
+ private:
+  void enter(const std::string& path, Module& child) override {
+    if (depth_++ == 0) children.emplace_back(path, &child);
+  }
+  void leave(Module&) override { --depth_; }
+  int depth_ = 0;
+};
+
 class GradientsToZero : public Visitor {
   void parameter(const std::string&, ParameterRef& parameter) override { parameter.zero_grad(); }
 };
@@ -144,12 +155,42 @@ Tensor Module::forward(const Tensor& /*x*/) const {
 }
 
 Tensor Module::operator()(const Tensor& x) const {
-  return annotated([&] {
-    Tensor y = forward(x);
-    if (detail::output_observer) [[unlikely]]
-      detail::output_observer->observe(*this, y);
-    return y;
-  });
+  return hooked(x, [this](const Tensor& input) { return forward(input); });
+}
+
+ModuleHookHandle Module::attach(detail::ModuleHookList detail::ModuleHooks::*list,
+                                std::shared_ptr<detail::ModuleHook> hook) {
+  const std::shared_ptr<detail::ModuleHooks>& hooks = hooks_.get_or_make();
+  (*hooks.*list).push_back(hook);
+  return {hooks, std::move(hook)};
+}
+
+// A hook may add and remove hooks, so calls go through a copy of the list.
+
+Tensor Module::before(const Tensor& x) const {
+  Tensor input = x;
+  const detail::ModuleHookList hooks = (*hooks_).before;
+  for (const auto& hook : hooks) {
+    if (!hook->removed) hook->apply(*this, x, input);
+  }
+  return input;
+}
+
+void Module::after(const Tensor& x, Tensor& output) const {
+  const detail::ModuleHookList hooks = (*hooks_).after;
+  for (const auto& hook : hooks) {
+    if (!hook->removed) hook->apply(*this, x, output);
+  }
+}
+
+void ModuleHookHandle::remove() noexcept {
+  const std::shared_ptr<detail::ModuleHook> hook = hook_.lock();
+  if (!hook) return;
+  hook->removed = true;
+  if (const std::shared_ptr<detail::ModuleHooks> hooks = hooks_.lock()) {
+    std::erase(hooks->before, hook);
+    std::erase(hooks->after, hook);
+  }
 }
 
 std::string Module::path_to(const void* module) const {
@@ -264,6 +305,26 @@ void Module::train(bool on) {
 void Module::zero_grad() {
   GradientsToZero visitor;
   visit(visitor);
+}
+
+void Module::freeze(bool on) {
+  for (const ParameterRef& parameter : parameters()) parameter.requires_grad(!on);
+}
+
+std::vector<std::pair<std::string, Module*>> Module::named_modules() {
+  std::vector<std::pair<std::string, Module*>> modules{{"", this}};
+  Children visitor([&](const std::string& path, Module& child) {
+    const bool known = std::any_of(modules.begin(), modules.end(), [&](const auto& m) { return m.second == &child; });
+    if (!known) modules.emplace_back(path, &child);
+  });
+  visit(visitor);
+  return modules;
+}
+
+std::vector<std::pair<std::string, Module*>> Module::named_children() {
+  DirectChildren visitor;
+  visit(visitor);
+  return std::move(visitor.children);
 }
 
 std::string Module::type_name() const {

@@ -5,6 +5,7 @@
 #include <wengert/nn/dense.h>
 #include <wengert/nn/dropout.h>
 #include <wengert/nn/flatten.h>
+#include <wengert/nn/hook.h>
 #include <wengert/nn/init.h>
 #include <wengert/nn/module.h>
 #include <wengert/nn/pool.h>

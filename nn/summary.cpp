@@ -1,16 +1,12 @@
-#include "nn/detail/summary.h"
-
 #include <algorithm>
 #include <array>
-#include <optional>
 
 #include <fmt/format.h>
 
 #include <wengert/autograd/ops.h>
+#include <wengert/nn/module.h>
 
 namespace wengert::nn {
-
-constinit thread_local detail::OutputObserver* detail::output_observer = nullptr;
 
 namespace {
 
@@ -27,19 +23,24 @@ std::string label(const Module& module) {
 }
 
 /// Collects a row per module, and writes them as a table.
-class Table : public Visitor, public detail::OutputObserver {
+class Table : public Visitor {
  public:
-  explicit Table(const Module& root) { rows_.push_back({.module = &root, .path = "", .type = label(root)}); }
+  explicit Table(const Module& root) { rows_.push_back({.path = "", .type = label(root)}); }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+  ~Table() override {
+    for (ModuleHookHandle& hook : hooks_) hook.remove();
+  }
 
-  /// The shapes of the modules' outputs are filled in while `f` runs.
-  template <class F>
-  void observe_during(F&& f) {
-    struct Restore {
-      OutputObserver* before;
-      ~Restore() { detail::output_observer = before; }
-    } const restore{std::exchange(detail::output_observer, this)};
+  /// From now on the outputs of `root`, which was walked, and of all inside are noted down.
+  void observe(Module& root) {
     outputs_known_ = true;
-    f();
+    rows_.front().module = &root;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      hooks_.push_back(rows_[i].module->register_forward_hook([this, i](const Module&, const Tensor&, const Tensor& y) {
+        rows_[i].output = y.defined() ? y.shape().to_string() : "undefined";
+      }));
+    }
   }
 
   std::string text() const {
@@ -56,11 +57,13 @@ class Table : public Visitor, public detail::OutputObserver {
     }
     std::string text;
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      append(text, lines[i], widths);
+      append_line(text, lines[i], widths);
       if (i == 0) append_rule(text, widths);
     }
     append_rule(text, widths);
     text += fmt::format("{} parameters, {} bytes\n", with_commas(total_), with_commas(bytes_));
+    text += fmt::format("{} trainable, {} not trainable ({} frozen, {} in buffers)\n", with_commas(total_ - frozen_),
+                        with_commas(frozen_ + in_buffers_), with_commas(frozen_), with_commas(in_buffers_));
     return text;
   }
 
@@ -69,9 +72,9 @@ class Table : public Visitor, public detail::OutputObserver {
   static constexpr std::size_t output_column = 2;
 
   struct Row {
-    const Module* module;
     std::string path;
     std::string type;
+    Module* module = nullptr;
     std::string output = {};
     std::string parameters = {};
     std::int64_t count = 0;
@@ -79,31 +82,37 @@ class Table : public Visitor, public detail::OutputObserver {
 
   void enter(const std::string& path, Module& child) override {
     open_.push_back(rows_.size());
-    rows_.push_back({.module = &child, .path = path, .type = label(child)});
+    rows_.push_back({.path = path, .type = label(child), .module = &child});
   }
   void leave(Module&) override { open_.pop_back(); }
 
   void parameter(const std::string& path, ParameterRef& parameter) override {
     Row& row = rows_[open_.empty() ? 0 : open_.back()];
-    const bool shared = std::find(seen_.begin(), seen_.end(), &parameter.value()) != seen_.end();
+    const bool shared = !first_time(parameter.value());
     const std::size_t name = row.path.empty() ? 0 : row.path.size() + 1;
-    row.parameters += fmt::format("{}{} {}{}", row.parameters.empty() ? "" : ", ", path.substr(name),
-                                  parameter->shape(), shared ? " (shared)" : "");
+    row.parameters +=
+        fmt::format("{}{} {}{}{}", row.parameters.empty() ? "" : ", ", path.substr(name), parameter->shape(),
+                    shared ? " (shared)" : "", parameter.requires_grad() ? "" : " (frozen)");
     if (shared) return;
-    seen_.push_back(&parameter.value());
-    row.count += parameter->numel();
-    total_ += parameter->numel();
-    bytes_ += parameter->numel() * static_cast<std::int64_t>(size_of(parameter->dtype()));
+    const std::int64_t count = parameter->numel();
+    row.count += count;
+    total_ += count;
+    if (!parameter.requires_grad()) frozen_ += count;
+    bytes_ += count * static_cast<std::int64_t>(size_of(parameter->dtype()));
   }
 
-  void observe(const Module& module, const Tensor& output) override {
-    for (Row& row : rows_) {
-      if (row.module == &module) row.output = output.defined() ? output.shape().to_string() : "undefined";
-    }
+  void buffer(const std::string& /*path*/, Tensor& buffer) override {
+    if (first_time(buffer)) in_buffers_ += buffer.numel();
   }
 
-  void append(std::string& text, const std::array<std::string, columns>& line,
-              const std::array<std::size_t, columns>& widths) const {
+  bool first_time(const Tensor& home) {
+    if (std::find(seen_.begin(), seen_.end(), &home) != seen_.end()) return false;
+    seen_.push_back(&home);
+    return true;
+  }
+
+  void append_line(std::string& text, const std::array<std::string, columns>& line,
+                   const std::array<std::size_t, columns>& widths) const {
     const std::size_t start = text.size();
     for (std::size_t column = 0; column < columns; ++column) {
       if (column == output_column && !outputs_known_) continue;
@@ -127,7 +136,10 @@ class Table : public Visitor, public detail::OutputObserver {
   std::vector<Row> rows_;
   std::vector<std::size_t> open_;  // rows of the modules around
   std::vector<const Tensor*> seen_;
+  std::vector<ModuleHookHandle> hooks_;
   std::int64_t total_ = 0;
+  std::int64_t frozen_ = 0;
+  std::int64_t in_buffers_ = 0;
   std::int64_t bytes_ = 0;
   bool outputs_known_ = false;
 };
@@ -167,11 +179,16 @@ std::string Module::summary(const Shape& input_shape) {
 }
 
 std::string Module::summary(const Tensor& example) {
+  return summary([&] { (*this)(example); });
+}
+
+std::string Module::summary_during(void (*run)(void*), void* call) {
   Table table(*this);
   visit(table);
   const Modes restore(*this);
   const NoGrad guard;
-  table.observe_during([&] { (*this)(example); });
+  table.observe(*this);
+  run(call);
   return table.text();
 }
 
