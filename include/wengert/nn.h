@@ -9,5 +9,6 @@
 #include <wengert/nn/init.h>
 #include <wengert/nn/module.h>
 #include <wengert/nn/pool.h>
+#include <wengert/nn/recurrent.h>
 #include <wengert/nn/save.h>
 #include <wengert/nn/sequential.h>
