@@ -119,6 +119,17 @@ class DirectChildren : public Visitor {
   int depth_ = 0;
 };
 
+/// Each once, after those inside it.
+class ChildrenLeft : public Visitor {
+ public:
+  std::vector<Module*> children;
+
+ private:
+  void leave(Module& child) override {
+    if (std::find(children.begin(), children.end(), &child) == children.end()) children.push_back(&child);
+  }
+};
+
 class GradientsToZero : public Visitor {
   void parameter(const std::string&, ParameterRef& parameter) override { parameter.zero_grad(); }
 };
@@ -324,6 +335,13 @@ std::vector<std::pair<std::string, Module*>> Module::named_modules() {
 std::vector<std::pair<std::string, Module*>> Module::named_children() {
   DirectChildren visitor;
   visit(visitor);
+  return std::move(visitor.children);
+}
+
+std::vector<Module*> Module::inner_ones_first() {
+  ChildrenLeft visitor;
+  visit(visitor);
+  visitor.children.push_back(this);
   return std::move(visitor.children);
 }
 

@@ -142,11 +142,10 @@ class Module {
   std::vector<std::pair<std::string, Module*>> named_modules();
   /// The modules directly inside.
   std::vector<std::pair<std::string, Module*>> named_children();
-  /// Calls `f(module)` for all inside and then for this one, each once.
+  /// Calls `f(module)` for this module and all inside, each once: children in order, and then the one around them.
   template <class F>
   void apply(F f) {
-    const auto modules = named_modules();
-    for (auto each = modules.rbegin(); each != modules.rend(); ++each) f(*each->second);
+    for (Module* module : inner_ones_first()) f(*module);
   }
 
   /// A table of all modules inside with their parameters.
@@ -231,6 +230,7 @@ class Module {
   /// To walk a const module: `visit` takes members by reference so that one function serves readers and writers.
   void walk(Visitor& visitor) const { const_cast<Module*>(this)->visit(visitor); }
 
+  std::vector<Module*> inner_ones_first();
   ModuleHookHandle attach(detail::ModuleHookList detail::ModuleHooks::*list, std::shared_ptr<detail::ModuleHook> hook);
   /// x or what hooks put in its place.
   Tensor before(const Tensor& x) const;

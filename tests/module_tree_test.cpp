@@ -132,11 +132,11 @@ TEST(ModuleTree, ListsModulesOuterOnesFirst) {
   EXPECT_TRUE(ReLU().named_children().empty());
 }
 
-TEST(ModuleTree, AppliesAFunctionToInnerModulesFirst) {
+TEST(ModuleTree, AppliesAFunctionToChildrenInOrderAndThenToTheirParent) {
   Net net;
   std::string order;
-  net.apply([&](Module& module) { order += module.type_name() + " "; });
-  EXPECT_EQ(order, "Dense ReLU Dense Sequential Net ");
+  net.apply([&](Module& module) { order += module.type_name() + "(" + module.options() + ") "; });
+  EXPECT_EQ(order, "Dense(4, 3) ReLU() Sequential() Dense(3, 2) Net() ");
   net.apply([](Module& module) {
     if (auto* dense = dynamic_cast<Dense*>(&module)) dense->bias.set(full(dense->bias->shape(), 7));
   });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <wengert/nn/activation.h>
+#include <wengert/nn/attention.h>
 #include <wengert/nn/bilinear.h>
 #include <wengert/nn/conv.h>
 #include <wengert/nn/dense.h>
@@ -14,7 +15,9 @@
 #include <wengert/nn/module.h>
 #include <wengert/nn/norm.h>
 #include <wengert/nn/pool.h>
+#include <wengert/nn/positions.h>
 #include <wengert/nn/recurrent.h>
 #include <wengert/nn/residual.h>
 #include <wengert/nn/save.h>
 #include <wengert/nn/sequential.h>
+#include <wengert/nn/transformer.h>
