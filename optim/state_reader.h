@@ -14,6 +14,7 @@ class StateReader {
  public:
   explicit StateReader(const StateDict& state) : state_(state) {}
 
+  bool contains(const std::string& name) const { return state_.contains(name); }
   /// The tensor of that name; undefined, and a problem, unless it is there with this shape and dtype.
   Tensor take(const std::string& name, const Shape& shape, DType dtype);
   /// An integer >= 0; 0 if there is a problem.
