@@ -390,7 +390,7 @@ TEST(OptimizerFormulas, FindTheMinimumOfAConvexProblem) {
        by(std::type_identity<RMSprop>(),
           RMSpropOptions{.lr = 0.001, .epsilon = 1e-3, .momentum = 0.9, .centred = true}),
        3000, 0.05},
-      {"Adadelta", by(std::type_identity<Adadelta>(), AdadeltaOptions{.epsilon = 1e-3}), 3000, 0.01},
+      {"Adadelta", by(std::type_identity<Adadelta>(), AdadeltaOptions{.lr = 0.1, .epsilon = 0.01}), 3000, 0.01},
       {"Adam", by(std::type_identity<Adam>(), AdamOptions{.lr = 0.1}), 1000, 1e-4},
       {"AdamW", by(std::type_identity<AdamW>(), AdamWOptions{.lr = 0.1, .weight_decay = 0}), 1000, 1e-4},
       {"NAdam", by(std::type_identity<NAdam>(), NAdamOptions{.lr = 0.1}), 1000, 1e-4},
