@@ -10,7 +10,7 @@ namespace wengert::nn {
 Dense::Dense(std::int64_t in, std::int64_t out, const DenseOptions& options) {
   check<Error>(in > 0 && out > 0, "Dense: in and out must be at least 1, got {} and {}", in, out);
   weight = Parameter(options.init(Shape{out, in}, options.dtype));
-  bias = detail::make_bias(options.bias, out, in, options.bias_init, options.dtype);
+  bias = detail::make_bias(options.bias, Shape{out}, in, options.bias_init, options.dtype);
 }
 
 Tensor Dense::forward(const Tensor& x) const {

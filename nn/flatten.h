@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include <wengert/nn/module.h>
 
 namespace wengert::nn {
@@ -14,6 +16,20 @@ class Flatten : public Module {
  private:
   int first_;
   int last_;
+};
+
+/// Gives each sample of a batch another shape: `Reshape({5, 26, 26})` makes [N, 3380] [N, 5, 26, 26]. One size may be
+/// -1, what the others leave for it.
+class Reshape : public Module {
+ public:
+  /// Throws Error if a size is below -1, or two are -1.
+  explicit Reshape(std::vector<std::int64_t> sizes);
+  /// Throws ShapeError unless x has a batch axis and a sample of x as many elements as the shape.
+  Tensor forward(const Tensor& x) const override;
+  std::string options() const override;
+
+ private:
+  std::vector<std::int64_t> sizes_;
 };
 
 }  // namespace wengert::nn

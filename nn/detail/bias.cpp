@@ -4,12 +4,12 @@
 
 namespace wengert::nn {
 
-Parameter detail::make_bias(bool wanted, std::int64_t size, std::int64_t fan_in,
+Parameter detail::make_bias(bool wanted, const Shape& shape, std::int64_t fan_in,
                             const std::optional<Initializer>& initializer, DType dtype) {
   if (!wanted) return {};
-  if (initializer) return Parameter((*initializer)(Shape{size}, dtype));
+  if (initializer) return Parameter((*initializer)(shape, dtype));
   const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
-  return Parameter(init::uniform(-bound, bound)(Shape{size}, dtype));
+  return Parameter(init::uniform(-bound, bound)(shape, dtype));
 }
 
 }  // namespace wengert::nn

@@ -7,8 +7,9 @@
 
 namespace wengert::nn::detail {
 
-/// A bias of `size` for a layer whose outputs come from `fan_in` numbers each; undefined unless `wanted`.
-Parameter make_bias(bool wanted, std::int64_t size, std::int64_t fan_in, const std::optional<Initializer>& initializer,
+/// A bias for a layer whose outputs come from `fan_in` numbers each: uniform in +-1 / sqrt(fan_in) if there is no
+/// initializer. Undefined unless `wanted`.
+Parameter make_bias(bool wanted, const Shape& shape, std::int64_t fan_in, const std::optional<Initializer>& initializer,
                     DType dtype);
 
 }  // namespace wengert::nn::detail
