@@ -48,7 +48,7 @@ class ParameterGroups {
 /// Base of the optimizers, with what all of them share: parameters in groups, learning rates, gradients, and saving.
 /// A rule that treats one parameter at a time derives from PerParameterOptimizer.
 ///
-/// To accumulate gradients over several batches, call `backward` on each batch's loss and `step` and `zero_grad` once:
+/// To accumulate gradients over several batches call `backward` on each batch's loss and `step` and `zero_grad` once:
 /// gradients sum up. `(loss / batches).backward()` makes the sum a mean; so does `scale_grad` in optim/clip.h.
 class Optimizer {
  public:
