@@ -111,7 +111,12 @@ class Optimizer {
   bool maximize() const noexcept { return maximize_; }
   /// The gradient that the rule descends along: the parameter's own, or its negative under `maximize`. Undefined if
   /// there is none. To be called under no_grad.
-  Tensor gradient_of(const ParameterRef& parameter) const;
+  Tensor gradient_of(const ParameterRef& parameter) const {
+    Tensor gradient = parameter.grad();
+    if (maximize_ && gradient.defined()) [[unlikely]]
+      gradient = negated(gradient);
+    return gradient;
+  }
 
   /// Adds to the state dict what the rule keeps.
   virtual void save_state(StateDict& state) const = 0;
@@ -120,6 +125,7 @@ class Optimizer {
 
  private:
   const Group& at(std::size_t group) const;
+  static Tensor negated(const Tensor& gradient);
 
   std::string name_;
   std::vector<ParameterRef> parameters_;
