@@ -8,10 +8,10 @@
 
 namespace wengert::nn {
 
-/// Gives back its input: a place where another module may stand.
+/// Gives back its input: a place where another module may stand. Throws Error if it is undefined.
 class Identity : public Module {
  public:
-  Tensor forward(const Tensor& x) const override { return x; }
+  Tensor forward(const Tensor& x) const override;
 };
 
 /// Any function of a tensor as a module: `Lambda("square", [](const Tensor& x) { return x * x; })`. What it captures is

@@ -9,8 +9,11 @@
 namespace wengert::nn {
 
 /// body(x) + x (He, Zhang, Ren and Sun, Deep residual learning for image recognition, 2016), or body(x) + shortcut(x)
-/// where the two have other shapes: `Residual(Conv2d(8, 16, 3, {.stride = 2, .padding = 1}), Conv2d(8, 16, 1, {.stride
-/// = 2}))`.
+/// where the shapes differ:
+/// \code
+///   Residual(Sequential{Conv2d(8, 16, 3, {.stride = 2, .padding = 1}), BatchNorm2d(16)},
+///            Conv2d(8, 16, 1, {.stride = 2}));
+/// \endcode
 class Residual : public Module {
  public:
   template <class M>

@@ -80,10 +80,7 @@ void Optimizer::set_learning_rate(double learning_rate, std::size_t group) {
   const_cast<Group&>(at(group)).learning_rate = learning_rate;
 }
 
-Tensor Optimizer::gradient_of(const ParameterRef& parameter) const {
-  Tensor gradient = parameter.grad();
-  return maximize_ && gradient.defined() ? -gradient : gradient;
-}
+Tensor Optimizer::negated(const Tensor& gradient) { return -gradient; }
 
 StateDict Optimizer::state_dict() const {
   StateDict state;

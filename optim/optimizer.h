@@ -48,7 +48,7 @@ class ParameterGroups {
 /// Base of the optimizers, with what all of them share: parameters in groups, learning rates, gradients, and saving.
 /// A rule that treats one parameter at a time derives from PerParameterOptimizer.
 ///
-/// To accumulate gradients over several batches, call `backward` on each batch's loss and `step` and `zero_grad` once:
+/// To accumulate gradients over several batches call `backward` on each batch's loss and `step` and `zero_grad` once:
 /// gradients sum up. `(loss / batches).backward()` makes the sum a mean; so does `scale_grad` in optim/clip.h.
 class Optimizer {
  public:
@@ -111,7 +111,12 @@ class Optimizer {
   bool maximize() const noexcept { return maximize_; }
   /// The gradient that the rule descends along: the parameter's own, or its negative under `maximize`. Undefined if
   /// there is none. To be called under no_grad.
-  Tensor gradient_of(const ParameterRef& parameter) const;
+  Tensor gradient_of(const ParameterRef& parameter) const {
+    Tensor gradient = parameter.grad();
+    if (maximize_ && gradient.defined()) [[unlikely]]
+      gradient = negated(gradient);
+    return gradient;
+  }
 
   /// Adds to the state dict what the rule keeps.
   virtual void save_state(StateDict& state) const = 0;
@@ -120,6 +125,7 @@ class Optimizer {
 
  private:
   const Group& at(std::size_t group) const;
+  static Tensor negated(const Tensor& gradient);
 
   std::string name_;
   std::vector<ParameterRef> parameters_;
