@@ -456,8 +456,19 @@ TEST(LSTM, TakesABiasOfTheForgetGate) {
   expect_error<Error>([] { LSTM(2, 2, {.bias = false, .forget_bias = 1}); }, "forget_bias needs a bias");
 }
 
-TEST(RNN, HasAsManyParametersAsKerasSimpleRNN) {
-  EXPECT_EQ(RNN(4, 32, {.hidden_bias = false}).parameter_count(), 32 * (32 + 4 + 1));
+TEST(RNN, MayStartAsKerasSimpleRNN) {
+  const RNN net(4, 32,
+                {.hidden_bias = false,
+                 .init = init::xavier_uniform(),
+                 .hidden_init = init::orthogonal(),
+                 .bias_init = init::zeros(),
+                 .dtype = float64});
+  EXPECT_EQ(net.parameter_count(), 32 * (32 + 4 + 1));
+  const RNNCell& cell = net.cells[0];
+  EXPECT_LE(max(abs(cell.input_weight)).item(), std::sqrt(6.0 / (4 + 32)));
+  EXPECT_GT(max(abs(cell.input_weight)).item(), 0.9 * std::sqrt(6.0 / (4 + 32)));
+  expect_near(matmul(cell.hidden_weight, cell.hidden_weight, {.transpose_b = true}), eye(32, 32, float64));
+  expect_equal(cell.input_bias, zeros({32}, float64));
 }
 
 TYPED_TEST(Recurrent, GivesTheSameBitsForAnyNumberOfThreads) {
