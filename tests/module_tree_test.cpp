@@ -205,6 +205,19 @@ TEST(Freezing, GoesWithACopyAndStaysWhereNumbersAreAssigned) {
   EXPECT_FALSE(ParameterRef().requires_grad());
 }
 
+TEST(ModuleError, NamesAnInputThatIsUndefined) {
+  expect_error<Error>([] { Net()(Tensor()); }, "Net: x is undefined");
+  expect_error<Error>([] { Sequential{Dense(1, 1)}(Tensor()); }, "Sequential: x is undefined");
+}
+
+TEST(Sequential, AssignedATemporaryKeepsTheParametersThatAnOptimizerKnows) {
+  Sequential model{Dense(2, 2), Tanh()};
+  const ParameterRef weight = model.get<Dense>(0).weight;
+  model = Sequential{Dense(2, 2, {.init = init::constant(7)}), Tanh()};
+  EXPECT_TRUE(model.get<Dense>(0).weight.is(weight));
+  EXPECT_EQ(values_of(weight), (std::vector<double>{7, 7, 7, 7}));
+}
+
 // Summary
 
 TEST(Summary, SaysWhatIsTrainable) {

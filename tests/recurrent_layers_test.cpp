@@ -412,6 +412,19 @@ TYPED_TEST(Recurrent, RoundTripsThroughAStateDict) {
   EXPECT_FALSE(copy.parameters()[0].is(source.parameters()[0]));
 }
 
+TYPED_TEST(Recurrent, AssignedANetworkKeepsTheParametersThatAnOptimizerKnows) {
+  TypeParam net(in, hidden, {.layers = 2, .bidirectional = true, .dtype = float64});
+  const std::vector<ParameterRef> known = net.parameters();
+  const TypeParam other(in, hidden, {.layers = 2, .bidirectional = true, .dtype = float64});
+  net = other;
+  expect_equal(net(sequences()), other(sequences()));
+  net = TypeParam(in, hidden, {.layers = 2, .bidirectional = true, .dtype = float64});
+  EXPECT_NE(values_of(net(sequences())), values_of(other(sequences())));
+  const std::vector<ParameterRef> after = net.parameters();
+  ASSERT_EQ(after.size(), known.size());
+  for (std::size_t i = 0; i < after.size(); ++i) EXPECT_TRUE(after[i].is(known[i]));
+}
+
 TYPED_TEST(Recurrent, DropsBetweenLayersInTrainingOnly) {
   TypeParam net(in, hidden, {.layers = 2, .dropout = 0.5, .dtype = float64});
   TypeParam same(in, hidden, {.layers = 2, .dtype = float64});
@@ -526,6 +539,7 @@ TEST(RecurrentCells, RejectWhatDoesNotFit) {
   expect_error<Error>([] { RNNCell(0, 3); }, "RNNCell: in and hidden must be at least 1, got 0 and 3");
   expect_error<ShapeError>([] { LSTMCell(2, 3)(zeros({4, 5}), {}); }, "LSTMCell: x has shape [4, 5], expected [N, 2]");
   expect_error<ShapeError>([] { GRUCell(2, 3)(zeros({4, 2}), zeros({4, 4})); }, "GRUCell: gru_cell: h must be [N, 3]");
+  expect_error<Error>([] { RNNCell(2, 3)(Tensor(), Tensor()); }, "RNNCell: x is undefined");
   expect_error<ShapeError>([] { RNNCell(2, 3)(zeros({2})); }, "RNNCell: x has shape [2], expected [N, 2]");
 }
 
@@ -572,6 +586,7 @@ TEST(LastStep, HasGradientsAndRejectsWhatDoesNotFit) {
       "LastStep: lengths[1] is 0, expected 1 to 3");
   expect_error<ShapeError>([&] { LastStep()(x, from_data({3}, int64)); },
                            "LastStep: lengths has shape [1], expected one for each sample: [2]");
+  expect_error<Error>([&] { LastStep()(Tensor(), from_data({3}, int64)); }, "LastStep: x is undefined");
   expect_error<ShapeError>([] { LastStep()(zeros({2, 3})); }, "LastStep: x has shape [2, 3], expected [N, T, F]");
   expect_error<ShapeError>([] { LastStep()(zeros({2, 0, 3})); }, "expected at least one step");
 }
@@ -592,6 +607,7 @@ TYPED_TEST(Recurrent, RejectsWhatDoesNotFit) {
   const auto expect = [&](const Tensor& input, const Given& given, const std::string& text) {
     expect_error<Error>([&] { model(input, given); }, name + text);
   };
+  expect(Tensor(), {}, "x is undefined");
   expect(zeros({5, in}), {}, "x has shape [5, 2], expected [N, T, 2]");
   expect(zeros({4, 5, 3}), {}, "x has shape [4, 5, 3], expected [N, T, 2]");
   expect(zeros({4, 0, in}), {}, "x has shape [4, 0, 2], expected at least one sample and one step");
