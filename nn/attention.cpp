@@ -98,6 +98,7 @@ AttentionResult MultiHeadAttention::attend(const Tensor& query, const Tensor& ke
                                            const AttentionArguments& arguments) const {
   const std::int64_t width = output.weight->dim(0);
   for (const auto& [name, x] : {std::pair{"query", &query}, {"key", &key}, {"value", &value}}) {
+    check<Error>(x->defined(), "{} is undefined", name);
     check(x->rank() == 3 && x->dim(2) == width, "{} has shape {}, expected [N, {}, {}]", name, x->shape(),
           x == &query ? "L" : "S", width);
   }

@@ -26,8 +26,8 @@ Bilinear::Bilinear(std::int64_t in1, std::int64_t in2, std::int64_t out, const B
   bias = detail::make_bias(options.bias, Shape{out}, in1, options.bias_init, options.dtype);
 }
 
-Tensor Bilinear::operator()(const Tensor& x1, const Tensor& x2) const {
-  return annotated([&] {
+Tensor Bilinear::operator()(const Tensor& first, const Tensor& x2) const {
+  return hooked(first, [&](const Tensor& x1) {
     const std::int64_t out = weight->dim(0);
     const std::int64_t in1 = weight->dim(1);
     const std::int64_t in2 = weight->dim(2);

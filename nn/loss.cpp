@@ -82,8 +82,8 @@ Tensor huber(const Tensor& prediction, const Tensor& target, double delta) {
 
 }  // namespace
 
-Tensor Loss::operator()(const Tensor& prediction, const Tensor& target) const {
-  return annotated([&] {
+Tensor Loss::operator()(const Tensor& first, const Tensor& target) const {
+  return hooked(first, [&](const Tensor& prediction) {
     check<Error>(prediction.defined(), "prediction is undefined");
     check<Error>(target.defined(), "target is undefined");
     return compute(prediction, target);
@@ -300,8 +300,8 @@ Tensor LogisticRegressionLoss::compute(const Tensor& prediction, const Tensor& t
          samples_of(prediction);
 }
 
-Tensor CosineSimilarity::operator()(const Tensor& a, const Tensor& b) const {
-  return annotated([&] { return cosine_similarity(a, b, options_.axis, options_.epsilon); });
+Tensor CosineSimilarity::operator()(const Tensor& first, const Tensor& b) const {
+  return hooked(first, [&](const Tensor& a) { return cosine_similarity(a, b, options_.axis, options_.epsilon); });
 }
 
 std::string CosineSimilarity::options() const {
@@ -313,8 +313,8 @@ CosineEmbeddingLoss::CosineEmbeddingLoss(const CosineEmbeddingLossOptions& optio
                options.margin);
 }
 
-Tensor CosineEmbeddingLoss::operator()(const Tensor& a, const Tensor& b, const Tensor& target) const {
-  return annotated([&] {
+Tensor CosineEmbeddingLoss::operator()(const Tensor& first, const Tensor& b, const Tensor& target) const {
+  return hooked(first, [&](const Tensor& a) {
     const Tensor cosine = cosine_similarity(a, b);
     check(target.shape() == cosine.shape(), "a and b are {} and target is {}; it must be {}", a.shape(), target.shape(),
           cosine.shape());
@@ -332,8 +332,8 @@ TripletMarginLoss::TripletMarginLoss(const TripletMarginLossOptions& options) : 
   check<Error>(options.margin >= 0, "TripletMarginLoss: margin must not be negative, got {}", options.margin);
 }
 
-Tensor TripletMarginLoss::operator()(const Tensor& anchor, const Tensor& positive, const Tensor& negative) const {
-  return annotated([&] {
+Tensor TripletMarginLoss::operator()(const Tensor& first, const Tensor& positive, const Tensor& negative) const {
+  return hooked(first, [&](const Tensor& anchor) {
     const Tensor mean_loss = triplet_margin_loss(anchor, positive, negative, options_.margin);
     return reduce(
         options_.reduction, [&] { return mean_loss; },
@@ -345,9 +345,11 @@ std::string TripletMarginLoss::options() const {
   return joined({fmt::format("margin {}", options_.margin), describe(options_.reduction)});
 }
 
-Tensor CTCLoss::operator()(const Tensor& log_probabilities, const Tensor& target, const Tensor& input_lengths,
+Tensor CTCLoss::operator()(const Tensor& first, const Tensor& target, const Tensor& input_lengths,
                            const Tensor& target_lengths) const {
-  return annotated([&] { return ctc_loss(log_probabilities, target, input_lengths, target_lengths, options_); });
+  return hooked(first, [&](const Tensor& log_probabilities) {
+    return ctc_loss(log_probabilities, target, input_lengths, target_lengths, options_);
+  });
 }
 
 std::string CTCLoss::options() const {

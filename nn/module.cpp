@@ -166,7 +166,10 @@ Tensor Module::forward(const Tensor& /*x*/) const {
 }
 
 Tensor Module::operator()(const Tensor& x) const {
-  return hooked(x, [this](const Tensor& input) { return forward(input); });
+  return hooked(x, [this](const Tensor& input) {
+    check<Error>(input.defined(), "x is undefined");
+    return forward(input);
+  });
 }
 
 ModuleHookHandle Module::attach(detail::ModuleHookList detail::ModuleHooks::*list,

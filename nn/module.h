@@ -68,7 +68,9 @@ class Visitor {
 /// \endcode
 /// A module is a value: a copy is an independent model with the same weights (see Parameter). Everything below comes
 /// from `visit`. Calling a module, `net(x)`, puts its name on the errors thrown inside it. `forward` is const; what it
-/// changes nevertheless, such as running statistics, is a `mutable` member.
+/// changes nevertheless, such as running statistics, is a `mutable` member. Assigning gives numbers to the parameters
+/// there are, which an optimizer knows, but a std::vector of modules that is assigned a temporary takes over that
+/// one's.
 ///
 /// Weights are shared by using one member several times; it is one parameter to everything: `parameters`,
 /// `parameter_count`, `state_dict`, `summary`, optimizers. A language model that reads and writes by one table:
@@ -92,6 +94,7 @@ class Module {
   virtual std::string options() const { return {}; }
 
   /// `forward`, with the module's hooks, and with its path on errors: `features.2 (Conv2d): x has 3 channels, ...`.
+  /// Throws Error if x is undefined.
   Tensor operator()(const Tensor& x) const;
 
   /// Calls `f(module, x, y)` whenever the module has been called with `x` and gave `y`; where `f` returns a defined

@@ -224,6 +224,7 @@ CellWeights RecurrentCell::weights() const {
 }
 
 void RecurrentCell::check_input(const Tensor& x) const {
+  check<Error>(x.defined(), "x is undefined");
   check(x.rank() == 2 && x.dim(1) == input_size(), "x has shape {}, expected [N, {}]", x.shape(), input_size());
 }
 
@@ -343,6 +344,7 @@ template <class Cell>
 auto Recurrent<Cell>::run(const Tensor& x, const LstmState& state, const Tensor& lengths, const Tensor& mask) const
     -> Result {
   const std::int64_t in = cells.front().input_size();
+  check<Error>(x.defined(), "x is undefined");
   check(x.rank() == 3 && x.dim(2) == in, "x has shape {}, expected [{}, {}]", x.shape(),
         layout_.batch_first ? "N, T" : "T, N", in);
   check(x.dim(0) > 0 && x.dim(1) > 0, "x has shape {}, expected at least one sample and one step", x.shape());
@@ -486,6 +488,7 @@ std::string LastStep::options() const {
 }
 
 Tensor LastStep::take(const Tensor& x, const Tensor& lengths) const {
+  check<Error>(x.defined(), "x is undefined");
   check(x.rank() == 3, "x has shape {}, expected [{}, F]", x.shape(), options_.batch_first ? "N, T" : "T, N");
   const int step_axis = options_.batch_first ? 1 : 0;
   const std::int64_t samples = x.dim(1 - step_axis);

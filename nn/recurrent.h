@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <wengert/autograd/ops.h>
@@ -228,6 +229,15 @@ struct RecurrentLayout {
 template <class Cell>
 class Recurrent : public Module {
  public:
+  Recurrent(const Recurrent&) = default;
+  Recurrent(Recurrent&&) = default;
+  Recurrent& operator=(const Recurrent&) = default;
+  /// Gives numbers to the parameters there are, as assigning a copy does, which may throw.
+  Recurrent& operator=(Recurrent&& other) {  // NOLINT(performance-noexcept-move-constructor)
+    return *this = std::as_const(other);
+  }
+  ~Recurrent() override = default;
+
   /// The output for a state of zeros and whole sequences.
   Tensor forward(const Tensor& x) const override;
   void visit(Visitor& v) override;

@@ -102,7 +102,9 @@ class Sequential : public Module {
   Sequential(const Sequential&) = default;
   Sequential(Sequential&&) = default;
   Sequential& operator=(const Sequential& other);
-  Sequential& operator=(Sequential&&) = default;
+  Sequential& operator=(Sequential&& other) {  // NOLINT(performance-noexcept-move-constructor)
+    return *this = std::as_const(other);
+  }
   ~Sequential() override = default;
 
   /// The name is the number of modules before if not given. Throws Error if it is empty or there already.

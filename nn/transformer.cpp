@@ -97,6 +97,7 @@ Tensor TransformerEncoderLayer::operator()(const Tensor& x, const EncoderArgumen
 Tensor TransformerEncoderLayer::forward(const Tensor& x) const { return encode(x, {}); }
 
 Tensor TransformerEncoderLayer::encode(const Tensor& x, const EncoderArguments& arguments) const {
+  check<Error>(x.defined(), "x is undefined");
   const AttentionArguments self{.mask = arguments.mask, .key_mask = arguments.key_mask, .causal = arguments.causal};
   const Tensor y = add(x, norm1, [&](const Tensor& input) { return attention(input, self).output; });
   return add(y, norm2, [&](const Tensor& input) { return feed_forward(input); });
@@ -125,6 +126,7 @@ Tensor TransformerDecoderLayer::operator()(const Tensor& x, const Tensor& memory
   const AttentionArguments self{.mask = arguments.mask, .key_mask = arguments.key_mask, .causal = arguments.causal};
   const AttentionArguments across{.mask = arguments.memory_mask, .key_mask = arguments.memory_key_mask};
   return hooked(x, [&](const Tensor& start) {
+    check<Error>(start.defined(), "x is undefined");
     Tensor y = add(start, norm1, [&](const Tensor& input) { return attention(input, self).output; });
     y = add(y, norm2, [&](const Tensor& input) { return memory_attention(input, memory, memory, across).output; });
     return add(y, norm3, [&](const Tensor& input) { return feed_forward(input); });

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <wengert/nn/attention.h>
@@ -139,6 +140,14 @@ class TransformerEncoder : public Module {
  public:
   /// As TransformerEncoderLayer. Throws Error unless there is at least one layer.
   TransformerEncoder(std::int64_t width, std::int64_t heads, const TransformerOptions& options = {});
+  TransformerEncoder(const TransformerEncoder&) = default;
+  TransformerEncoder(TransformerEncoder&&) = default;
+  TransformerEncoder& operator=(const TransformerEncoder&) = default;
+  /// Gives numbers to the parameters there are, as assigning a copy does, which may throw.
+  TransformerEncoder& operator=(TransformerEncoder&& other) {  // NOLINT(performance-noexcept-move-constructor)
+    return *this = std::as_const(other);
+  }
+  ~TransformerEncoder() override = default;
 
   Tensor operator()(const Tensor& x, const EncoderArguments& arguments) const;
   using Module::operator();
@@ -158,6 +167,14 @@ class TransformerDecoder : public Module {
  public:
   /// As TransformerEncoder.
   TransformerDecoder(std::int64_t width, std::int64_t heads, const TransformerOptions& options = {});
+  TransformerDecoder(const TransformerDecoder&) = default;
+  TransformerDecoder(TransformerDecoder&&) = default;
+  TransformerDecoder& operator=(const TransformerDecoder&) = default;
+  /// Gives numbers to the parameters there are, as assigning a copy does, which may throw.
+  TransformerDecoder& operator=(TransformerDecoder&& other) {  // NOLINT(performance-noexcept-move-constructor)
+    return *this = std::as_const(other);
+  }
+  ~TransformerDecoder() override = default;
 
   Tensor operator()(const Tensor& x, const Tensor& memory, const DecoderArguments& arguments = {}) const;
   void visit(Visitor& v) override;

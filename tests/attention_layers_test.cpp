@@ -495,6 +495,19 @@ TEST(Transformers, RoundTripThroughAStateDict) {
   expect_equal(copy(x), source(x));
 }
 
+TEST(Transformers, AssignedAModelKeepTheParametersThatAnOptimizerKnows) {
+  const TransformerOptions options{.layers = 2, .layer = with(TransformerActivation::silu, true)};
+  TransformerEncoder encoder(width, heads, options);
+  const std::vector<ParameterRef> known = encoder.parameters();
+  const auto other = shaken(TransformerEncoder(width, heads, options));
+  encoder = other;
+  expect_equal(encoder(draw({2, 4, width}, 1)), other(draw({2, 4, width}, 1)));
+  encoder = TransformerEncoder(width, heads, options);
+  const std::vector<ParameterRef> after = encoder.parameters();
+  ASSERT_EQ(after.size(), known.size());
+  for (std::size_t i = 0; i < after.size(); ++i) EXPECT_TRUE(after[i].is(known[i]));
+}
+
 TEST(Transformers, DropInTrainingOnly) {
   TransformerLayerOptions options = small;
   options.dropout = 0.3;
@@ -534,6 +547,13 @@ TEST(Transformers, GiveTheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST(Transformers, RejectWhatDoesNotFit) {
+  const Tensor x = zeros({2, 4, width});
+  expect_error<Error>([&] { MultiHeadAttention(width, heads)(x, Tensor(), x); },
+                      "MultiHeadAttention: key is undefined");
+  expect_error<Error>([&] { TransformerDecoder(width, heads, {.layers = 1})(x, Tensor()); },
+                      "layers.0.memory_attention (MultiHeadAttention): key is undefined");
+  expect_error<Error>([&] { TransformerEncoder(width, heads, {.layers = 1})(Tensor(), {.causal = true}); },
+                      "layers.0 (TransformerEncoderLayer): x is undefined");
   expect_error<ShapeError>(
       [] {
         TransformerEncoder(width, heads, {.layers = 2})(zeros({2, 4, 5}));

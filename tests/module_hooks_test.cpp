@@ -242,6 +242,14 @@ TEST(ForwardHooks, OfModulesOfSeveralArgumentsSeeTheFirstOfEach) {
   after.remove();
   EXPECT_EQ(module(two, three).sum.item(), 5);
 
+  Bilinear bilinear(2, 3, 4, {.init = init::constant(1), .bias_init = init::zeros()});
+  bilinear.register_forward_pre_hook([](const Module&, const Tensor& x1) { return x1 * 10; });
+  EXPECT_EQ(values_of(bilinear(ones({1, 2}), ones({1, 3}))), std::vector<double>(4, 60));
+
+  MSELoss loss;
+  loss.register_forward_hook([](const Module&, const Tensor&, const Tensor& y) { return y * 2; });
+  EXPECT_EQ(loss(two, three).item(), 2);
+
   Product product;
   product.register_forward_pre_hook([](const Module&, const Tensor& a) { return a * 10; });
   EXPECT_EQ(product(two, three).item(), 60);

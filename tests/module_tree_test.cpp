@@ -15,13 +15,13 @@ namespace {
 
 /// A language model that reads and writes by one table.
 struct TiedProjection : Module {
-  Parameter table = Parameter(init::normal()(Shape{5, 3}, float64));
+  Embedding words{5, 3, {.dtype = float64}};
   Dense between{3, 3, {.dtype = float64}};
-  Tensor forward(const Tensor& x) const override { return linear(between(embedding(table, x)), table); }
+  Tensor forward(const Tensor& x) const override { return linear(between(words(x)), words.weight); }
   void visit(Visitor& v) override {
-    v("table", table);
+    v("words", words);
     v("between", between);
-    v("projection", static_cast<ParameterRef&>(table));
+    v("projection", words.weight);
   }
 };
 
@@ -74,7 +74,7 @@ TEST(WeightSharing, ATiedTableIsOneParameterEverywhere) {
   EXPECT_EQ(model.parameters().size(), 3U);
   EXPECT_EQ(model.parameter_count(), 15 + 9 + 3);
   EXPECT_EQ(model.state_dict().size(), 3U);
-  EXPECT_NE(model.state_dict().find("table"), nullptr);
+  EXPECT_NE(model.state_dict().find("words.weight"), nullptr);
   EXPECT_EQ(model.state_dict().find("projection"), nullptr);
   const std::string text = model.summary();
   EXPECT_TRUE(has(text, "projection [5, 3] (shared)")) << text;
@@ -86,10 +86,10 @@ TEST(WeightSharing, ATiedTablesGradientIsTheSumOfBothUses) {
   const Tensor words = from_data({0, 3, 3}, int64);
   sum(square(model(words))).backward();
   // The same with two tables of the same numbers.
-  const Tensor in = model.table->detach().requires_grad(true);
-  const Tensor out = model.table->detach().requires_grad(true);
+  const Tensor in = model.words.weight->detach().requires_grad(true);
+  const Tensor out = model.words.weight->detach().requires_grad(true);
   sum(square(linear(model.between(embedding(in, words)), out))).backward();
-  const std::vector<double> together = values_of(model.table.grad());
+  const std::vector<double> together = values_of(model.words.weight.grad());
   const std::vector<double> apart = values_of(in.grad() + out.grad());
   for (std::size_t i = 0; i < together.size(); ++i) EXPECT_NEAR(together[i], apart[i], 1e-12);
 }
@@ -97,10 +97,10 @@ TEST(WeightSharing, ATiedTablesGradientIsTheSumOfBothUses) {
 TEST(WeightSharing, AnOptimizerUpdatesATiedTableOnce) {
   TiedProjection model;
   optim::SGD optimizer(model.parameters(), {.lr = 0.5});
-  const std::vector<double> before = values_of(model.table);
-  sum(model.table * 2).backward();
+  const std::vector<double> before = values_of(model.words.weight);
+  sum(model.words.weight * 2).backward();
   optimizer.step();
-  const std::vector<double> after = values_of(model.table);
+  const std::vector<double> after = values_of(model.words.weight);
   for (std::size_t i = 0; i < after.size(); ++i) EXPECT_DOUBLE_EQ(after[i], before[i] - 1);
 }
 
@@ -205,6 +205,19 @@ TEST(Freezing, GoesWithACopyAndStaysWhereNumbersAreAssigned) {
   EXPECT_FALSE(ParameterRef().requires_grad());
 }
 
+TEST(ModuleError, NamesAnInputThatIsUndefined) {
+  expect_error<Error>([] { Net()(Tensor()); }, "Net: x is undefined");
+  expect_error<Error>([] { Sequential{Dense(1, 1)}(Tensor()); }, "Sequential: x is undefined");
+}
+
+TEST(Sequential, AssignedATemporaryKeepsTheParametersThatAnOptimizerKnows) {
+  Sequential model{Dense(2, 2), Tanh()};
+  const ParameterRef weight = model.get<Dense>(0).weight;
+  model = Sequential{Dense(2, 2, {.init = init::constant(7)}), Tanh()};
+  EXPECT_TRUE(model.get<Dense>(0).weight.is(weight));
+  EXPECT_EQ(values_of(weight), (std::vector<double>{7, 7, 7, 7}));
+}
+
 // Summary
 
 TEST(Summary, SaysWhatIsTrainable) {
@@ -227,7 +240,7 @@ TEST(Summary, OfAModuleOfSeveralArgumentsWatchesACallOfIt) {
 TEST(Summary, TakesAnExampleOfIntegers) {
   TiedProjection model;
   const std::string text = model.summary(from_data({{1, 2, 3, 4}}, int64));
-  EXPECT_TRUE(has(text, "TiedProjection  [1, 4, 5]")) << text;
+  EXPECT_TRUE(has(text, "TiedProjection   [1, 4, 5]")) << text;
 }
 
 }  // namespace

@@ -412,6 +412,19 @@ TYPED_TEST(Recurrent, RoundTripsThroughAStateDict) {
   EXPECT_FALSE(copy.parameters()[0].is(source.parameters()[0]));
 }
 
+TYPED_TEST(Recurrent, AssignedANetworkKeepsTheParametersThatAnOptimizerKnows) {
+  TypeParam net(in, hidden, {.layers = 2, .bidirectional = true, .dtype = float64});
+  const std::vector<ParameterRef> known = net.parameters();
+  const TypeParam other(in, hidden, {.layers = 2, .bidirectional = true, .dtype = float64});
+  net = other;
+  expect_equal(net(sequences()), other(sequences()));
+  net = TypeParam(in, hidden, {.layers = 2, .bidirectional = true, .dtype = float64});
+  EXPECT_NE(values_of(net(sequences())), values_of(other(sequences())));
+  const std::vector<ParameterRef> after = net.parameters();
+  ASSERT_EQ(after.size(), known.size());
+  for (std::size_t i = 0; i < after.size(); ++i) EXPECT_TRUE(after[i].is(known[i]));
+}
+
 TYPED_TEST(Recurrent, DropsBetweenLayersInTrainingOnly) {
   TypeParam net(in, hidden, {.layers = 2, .dropout = 0.5, .dtype = float64});
   TypeParam same(in, hidden, {.layers = 2, .dtype = float64});
@@ -456,8 +469,19 @@ TEST(LSTM, TakesABiasOfTheForgetGate) {
   expect_error<Error>([] { LSTM(2, 2, {.bias = false, .forget_bias = 1}); }, "forget_bias needs a bias");
 }
 
-TEST(RNN, HasAsManyParametersAsKerasSimpleRNN) {
-  EXPECT_EQ(RNN(4, 32, {.hidden_bias = false}).parameter_count(), 32 * (32 + 4 + 1));
+TEST(RNN, MayStartAsKerasSimpleRNN) {
+  const RNN net(4, 32,
+                {.hidden_bias = false,
+                 .init = init::xavier_uniform(),
+                 .hidden_init = init::orthogonal(),
+                 .bias_init = init::zeros(),
+                 .dtype = float64});
+  EXPECT_EQ(net.parameter_count(), 32 * (32 + 4 + 1));
+  const RNNCell& cell = net.cells[0];
+  EXPECT_LE(max(abs(cell.input_weight)).item(), std::sqrt(6.0 / (4 + 32)));
+  EXPECT_GT(max(abs(cell.input_weight)).item(), 0.9 * std::sqrt(6.0 / (4 + 32)));
+  expect_near(matmul(cell.hidden_weight, cell.hidden_weight, {.transpose_b = true}), eye(32, 32, float64));
+  expect_equal(cell.input_bias, zeros({32}, float64));
 }
 
 TYPED_TEST(Recurrent, GivesTheSameBitsForAnyNumberOfThreads) {
@@ -515,6 +539,7 @@ TEST(RecurrentCells, RejectWhatDoesNotFit) {
   expect_error<Error>([] { RNNCell(0, 3); }, "RNNCell: in and hidden must be at least 1, got 0 and 3");
   expect_error<ShapeError>([] { LSTMCell(2, 3)(zeros({4, 5}), {}); }, "LSTMCell: x has shape [4, 5], expected [N, 2]");
   expect_error<ShapeError>([] { GRUCell(2, 3)(zeros({4, 2}), zeros({4, 4})); }, "GRUCell: gru_cell: h must be [N, 3]");
+  expect_error<Error>([] { RNNCell(2, 3)(Tensor(), Tensor()); }, "RNNCell: x is undefined");
   expect_error<ShapeError>([] { RNNCell(2, 3)(zeros({2})); }, "RNNCell: x has shape [2], expected [N, 2]");
 }
 
@@ -561,6 +586,7 @@ TEST(LastStep, HasGradientsAndRejectsWhatDoesNotFit) {
       "LastStep: lengths[1] is 0, expected 1 to 3");
   expect_error<ShapeError>([&] { LastStep()(x, from_data({3}, int64)); },
                            "LastStep: lengths has shape [1], expected one for each sample: [2]");
+  expect_error<Error>([&] { LastStep()(Tensor(), from_data({3}, int64)); }, "LastStep: x is undefined");
   expect_error<ShapeError>([] { LastStep()(zeros({2, 3})); }, "LastStep: x has shape [2, 3], expected [N, T, F]");
   expect_error<ShapeError>([] { LastStep()(zeros({2, 0, 3})); }, "expected at least one step");
 }
@@ -581,6 +607,7 @@ TYPED_TEST(Recurrent, RejectsWhatDoesNotFit) {
   const auto expect = [&](const Tensor& input, const Given& given, const std::string& text) {
     expect_error<Error>([&] { model(input, given); }, name + text);
   };
+  expect(Tensor(), {}, "x is undefined");
   expect(zeros({5, in}), {}, "x has shape [5, 2], expected [N, T, 2]");
   expect(zeros({4, 5, 3}), {}, "x has shape [4, 5, 3], expected [N, T, 2]");
   expect(zeros({4, 0, in}), {}, "x has shape [4, 0, 2], expected at least one sample and one step");
