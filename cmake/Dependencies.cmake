@@ -36,15 +36,6 @@ if(WENGERT_BUILD_TESTS)
   list(APPEND fetched GTest rapidcheck)
 endif()
 
-if(WENGERT_BUILD_EXAMPLES)
-  FetchContent_Declare(CLI11
-    GIT_REPOSITORY https://github.com/CLIUtils/CLI11.git
-    GIT_TAG 291c58789c031208f08f4f261a858b5b7083e8e2 # 2.3.2
-    SYSTEM
-    FIND_PACKAGE_ARGS 2.1)
-  list(APPEND fetched CLI11)
-endif()
-
 if(WENGERT_BUILD_BENCHMARKS)
   set(BENCHMARK_ENABLE_TESTING OFF)
   set(BENCHMARK_ENABLE_INSTALL OFF)

@@ -1,34 +1,34 @@
-// R1, XOR from scratch: the smallest network that can learn it, 2-3-1 with tanh after each layer, trained on one sample
-// at a time by mean squared error with a learning rate of 0.1 for 1000 epochs; and the same with sigmoid.
+// XOR from scratch: the smallest network that needs a hidden layer.
 //
-// Reference: with sigmoid the error stays at 0.256; with tanh it is learned. Nothing is wrong with the original, but
-// one run says little: from some initial weights 2-3-1 ends in a minimum with an error of 0.279, or close to it. So
-// here ten seeds are tried. Wider, with the loss that fits and Adam, it is learned from all of them.
-
-#include <functional>
+// Rebuilds: 2-3-1 with tanh after each layer, mean squared error, weights and biases uniform in +-0.5, one sample at a
+// time, learning rate 0.1, 1000 epochs; and the same with sigmoid. Reference: sigmoid stays at an error of 0.256, tanh
+// learns. What the original does not say: the network is so small that some starts end in a bad minimum (error 0.28).
+// Then: 2-8-1 with Adam, which learns from every start.
 
 #include <wengert/wengert.h>
 
-#include "common.h"
+#include "example.h"
 
 using namespace wengert;
 
-/// Weights and biases uniform in +-1/2.
-nn::Dense layer(std::int64_t in, std::int64_t out) {
-  return nn::Dense(in, out, {.init = nn::init::uniform(-0.5, 0.5), .bias_init = nn::init::uniform(-0.5, 0.5)});
+template <class Activation>
+nn::Sequential make_model(int hidden) {
+  const auto uniform = nn::init::uniform(-0.5, 0.5);
+  return nn::Sequential{nn::Dense(2, hidden, {.init = uniform, .bias_init = uniform}), Activation(),
+                        nn::Dense(hidden, 1, {.init = uniform, .bias_init = uniform}), Activation()};
 }
 
-/// One sample at a time, by hand: without an optimizer. Returns the mean error of each epoch.
-std::vector<double> train_as_published(const nn::Module& model, const datasets::Batch& data, int epochs) {
+/// One sample at a time; returns the mean error of each epoch.
+std::vector<double> train(const nn::Module& model, optim::Optimizer& optimizer, int epochs) {
+  const auto [x, y] = datasets::Xor().all();
   std::vector<double> errors;
   for (int epoch = 0; epoch < epochs; ++epoch) {
     RunningMean error;
-    for (std::int64_t i = 0; i < data.x.dim(0); ++i) {
-      const Tensor loss = mse_loss(model(data.x.slice(i, i + 1)), data.y.slice(i, i + 1));
+    for (int i = 0; i < 4; ++i) {
+      const Tensor loss = mse_loss(model(slice(x, 0, i, i + 1)), slice(y, 0, i, i + 1));
+      optimizer.zero_grad();
       loss.backward();
-      no_grad([&] {
-        for (const ParameterRef& p : model.parameters()) p.set(p - 0.1 * p.grad()), p.zero_grad();
-      });
+      optimizer.step();
       error.add(loss.item());
     }
     errors.push_back(error.value());
@@ -36,63 +36,49 @@ std::vector<double> train_as_published(const nn::Module& model, const datasets::
   return errors;
 }
 
-/// All four samples at a time, by Adam, with the cross entropy of logits. Returns the loss of each epoch.
-std::vector<double> train_better(const nn::Module& model, const datasets::Batch& data, int epochs) {
-  optim::Adam optimizer(model.parameters(), {.lr = 0.05});
-  std::vector<double> losses;
-  for (int epoch = 0; epoch < epochs; ++epoch) {
-    optimizer.zero_grad();
-    const Tensor loss = binary_cross_entropy_with_logits(model(data.x), data.y);
-    loss.backward();
-    optimizer.step();
-    losses.push_back(loss.item());
+/// The errors of ten seeds.
+template <class Activation, class Optimizer>
+std::vector<std::vector<double>> ten_runs(const Options& options, int hidden, double learning_rate) {
+  std::vector<std::vector<double>> runs;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    manual_seed(10 * options.seed + seed);
+    const nn::Sequential model = make_model<Activation>(hidden);
+    Optimizer optimizer(model.parameters(), {.lr = learning_rate});
+    runs.push_back(train(model, optimizer, options.epochs));
   }
-  return losses;
+  return runs;
 }
 
-/// Whether all four answers are on the right side.
-bool learned(const nn::Module& model, const datasets::Batch& data, double threshold) {
-  return all((no_grad([&] { return model(data.x); }) > threshold) == data.y).item() == 1;
-}
-
-void run(const Options& options, Result& result) {
-  const datasets::Batch data = datasets::Xor().all();
-  constexpr int seeds = 10;
-  std::vector<Curve> tanh_curves, sigmoid_curves, better_curves;
-  int tanh_learned = 0, stuck = 0, better_learned = 0;
-  double sigmoid_error = 0, better_loss = 0;
-  for (int i = 0; i < seeds; ++i) {
-    manual_seed(options.seed + static_cast<std::uint64_t>(i));
-    const nn::Sequential with_tanh{layer(2, 3), nn::Tanh(), layer(3, 1), nn::Tanh()};
-    const nn::Sequential with_sigmoid{layer(2, 3), nn::Sigmoid(), layer(3, 1), nn::Sigmoid()};
-    const nn::Sequential better{nn::Dense(2, 8), nn::Tanh(), nn::Dense(8, 1)};
-    const std::string name = fmt::format("seed {}", options.seed + static_cast<std::uint64_t>(i));
-    tanh_curves.push_back({name, train_as_published(with_tanh, data, options.epochs)});
-    sigmoid_curves.push_back({name, train_as_published(with_sigmoid, data, options.epochs)});
-    better_curves.push_back({name, train_better(better, data, options.epochs / 2)});
-
-    const double error = tanh_curves.back().values.back();
-    tanh_learned += error < 0.02;
-    stuck += error > 0.1;
-    sigmoid_error += sigmoid_curves.back().values.back() / seeds;
-    better_loss += better_curves.back().values.back() / seeds;
-    better_learned += learned(better, data, 0);
-    fmt::print("{}: error with tanh {:.4f}, with sigmoid {:.4f}; wider net {:.4f}\n", name, error,
-               sigmoid_curves.back().values.back(), better_curves.back().values.back());
-  }
-  fmt::print("{}\n", plot_curves(options.file("curves.png"), {{"error with tanh", tanh_curves, true},
-                                                              {"error with sigmoid", sigmoid_curves, true},
-                                                              {"cross entropy of 2-8-1", better_curves, true}})
-                         .message);
-  result.at_least("tanh_learned_of_10", tanh_learned, 6);
-  result.report("tanh_stuck_of_10", stuck);
-  result.report("sigmoid_error", sigmoid_error);
-  result.at_least("better_learned_of_10", better_learned, seeds);
-  result.report("better_loss", better_loss);
+int learned(const std::vector<std::vector<double>>& runs) {
+  int count = 0;
+  for (const auto& errors : runs) count += errors.back() < 0.02 ? 1 : 0;
+  return count;
 }
 
 int main(int argc, char** argv) {
-  return run_example(argc, argv,
-                     {.name = "xor", .what = "XOR by the smallest of networks", .epochs = 1000, .quick_epochs = 1000},
-                     run);
+  const About about{.name = "xor", .what = "XOR from scratch: tanh, sigmoid, Adam", .epochs = 1000, .quick_epochs = 1000};
+  return run_example(argc, argv, about, [](const Options& options, Result& result) {
+    const auto with_tanh = ten_runs<nn::Tanh, optim::SGD>(options, 3, 0.1);
+    const auto with_sigmoid = ten_runs<nn::Sigmoid, optim::SGD>(options, 3, 0.1);
+    const auto better = ten_runs<nn::Tanh, optim::Adam>(options, 8, 0.02);
+
+    fmt::print("errors after {} epochs\n seed   tanh    sigmoid  2-8-1 with Adam\n", options.epochs);
+    int stuck = 0;
+    for (std::size_t i = 0; i < with_tanh.size(); ++i) {
+      fmt::print("{:5}  {:.4f}  {:.4f}   {:.4f}\n", 10 * options.seed + i, with_tanh[i].back(),
+                 with_sigmoid[i].back(), better[i].back());
+      stuck += with_tanh[i].back() > 0.2 ? 1 : 0;
+    }
+    fmt::print("tanh: {} of 10 learned, {} in the bad minimum\n", learned(with_tanh), stuck);
+    const Panel panel{"mean squared error",
+                      {{"tanh", with_tanh[0]}, {"sigmoid", with_sigmoid[0]}, {"2-8-1 with Adam", better[0]}}, true};
+    fmt::print("{}\n", plot_curves(options.file("errors.png"), {panel}).message);
+
+    result.add("tanh_learned", learned(with_tanh));
+    result.add("tanh_stuck", stuck);
+    result.add("sigmoid_error", with_sigmoid[0].back());
+    result.add("better_learned", learned(better));
+    result.expect(learned(with_tanh) >= 6, "tanh learns from at least 6 of 10 starts");
+    result.expect(learned(better) == 10, "2-8-1 with Adam learns from every start");
+  });
 }

@@ -14,6 +14,10 @@ DenseOptions dense_options(const TransformerLayerOptions& options) {
   return {.bias = options.bias, .dtype = options.dtype};
 }
 
+LayerNorm make_norm(std::int64_t width, const TransformerLayerOptions& options) {
+  return LayerNorm(width, {.epsilon = options.epsilon, .bias = options.bias, .dtype = options.dtype});
+}
+
 std::int64_t checked_units(const char* name, std::int64_t width, const TransformerLayerOptions& options) {
   const std::int64_t units = options.feedforward.value_or(4 * width);
   check<Error>(width > 0 && units > 0, "{}: width and feedforward must be at least 1, got {} and {}", name, width,
@@ -32,9 +36,9 @@ std::vector<Layer> make_layers(const char* name, std::int64_t width, std::int64_
   return layers;
 }
 
-std::optional<detail::FeatureNorm> make_final_norm(std::int64_t width, const TransformerOptions& options) {
+std::optional<LayerNorm> make_final_norm(std::int64_t width, const TransformerOptions& options) {
   if (!options.final_norm.value_or(options.layer.norm_first)) return {};
-  return detail::FeatureNorm(width, options.layer);
+  return make_norm(width, options.layer);
 }
 
 }  // namespace
@@ -43,20 +47,6 @@ std::optional<detail::FeatureNorm> make_final_norm(std::int64_t width, const Tra
 // Parts.
 
 namespace detail {
-
-FeatureNorm::FeatureNorm(std::int64_t width, const TransformerLayerOptions& options)
-    : weight(ones({width}, options.dtype)), epsilon_(options.epsilon) {
-  if (options.bias) bias = Parameter(zeros({width}, options.dtype));
-}
-
-Tensor FeatureNorm::forward(const Tensor& x) const { return layer_norm(x, weight, bias, {.epsilon = epsilon_}); }
-
-void FeatureNorm::visit(Visitor& v) {
-  v("weight", weight);
-  v("bias", bias);
-}
-
-std::string FeatureNorm::options() const { return fmt::format("{}", weight->dim(0)); }
 
 TransformerLayer::TransformerLayer(const char* name, std::int64_t width, const TransformerLayerOptions& options)
     : linear1(width, checked_units(name, width, options), dense_options(options)),
@@ -97,8 +87,8 @@ TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t width, std::int64_
                                                  const TransformerLayerOptions& options)
     : TransformerLayer("TransformerEncoderLayer", width, options),
       attention(width, heads, attention_options(options, options.rotary)),
-      norm1(width, options),
-      norm2(width, options) {}
+      norm1(make_norm(width, options)),
+      norm2(make_norm(width, options)) {}
 
 Tensor TransformerEncoderLayer::operator()(const Tensor& x, const EncoderArguments& arguments) const {
   return hooked(x, [&](const Tensor& input) { return encode(input, arguments); });
@@ -126,9 +116,9 @@ TransformerDecoderLayer::TransformerDecoderLayer(std::int64_t width, std::int64_
     : TransformerLayer("TransformerDecoderLayer", width, options),
       attention(width, heads, attention_options(options, options.rotary)),
       memory_attention(width, heads, attention_options(options, false)),
-      norm1(width, options),
-      norm2(width, options),
-      norm3(width, options) {}
+      norm1(make_norm(width, options)),
+      norm2(make_norm(width, options)),
+      norm3(make_norm(width, options)) {}
 
 Tensor TransformerDecoderLayer::operator()(const Tensor& x, const Tensor& memory,
                                            const DecoderArguments& arguments) const {

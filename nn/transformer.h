@@ -8,6 +8,7 @@
 #include <wengert/nn/attention.h>
 #include <wengert/nn/dense.h>
 #include <wengert/nn/module.h>
+#include <wengert/nn/norm.h>
 
 /// \file
 /// Transformers (Vaswani et al., Attention is all you need, 2017). Sequences are batch first: [N, L, E]. A language
@@ -60,21 +61,6 @@ struct DecoderArguments {
 
 namespace detail {
 
-/// Layer normalisation of the last axis.
-class FeatureNorm : public Module {
- public:
-  FeatureNorm(std::int64_t width, const TransformerLayerOptions& options);
-  Tensor forward(const Tensor& x) const override;
-  void visit(Visitor& v) override;
-  std::string options() const override;
-
-  Parameter weight;
-  Parameter bias;
-
- private:
-  double epsilon_;
-};
-
 /// What the layers of encoders and decoders have in common: the feed-forward block, and how blocks are added to x.
 class TransformerLayer : public Module {
  protected:
@@ -82,7 +68,7 @@ class TransformerLayer : public Module {
 
   /// x + f(norm(x)), or norm(x + f(x)), with dropout of f's result.
   template <class F>
-  Tensor add(const Tensor& x, const FeatureNorm& norm, F&& f) const {
+  Tensor add(const Tensor& x, const LayerNorm& norm, F&& f) const {
     return norm_first_ ? x + dropped(f(norm(x))) : norm(x + dropped(f(x)));
   }
   Tensor dropped(const Tensor& x) const;
@@ -117,8 +103,8 @@ class TransformerEncoderLayer : public detail::TransformerLayer {
   std::string options() const override;
 
   MultiHeadAttention attention;
-  detail::FeatureNorm norm1;
-  detail::FeatureNorm norm2;
+  LayerNorm norm1;
+  LayerNorm norm2;
 
  private:
   Tensor encode(const Tensor& x, const EncoderArguments& arguments) const;
@@ -137,9 +123,9 @@ class TransformerDecoderLayer : public detail::TransformerLayer {
 
   MultiHeadAttention attention;
   MultiHeadAttention memory_attention;
-  detail::FeatureNorm norm1;
-  detail::FeatureNorm norm2;
-  detail::FeatureNorm norm3;
+  LayerNorm norm1;
+  LayerNorm norm2;
+  LayerNorm norm3;
 };
 
 struct TransformerOptions {
@@ -164,7 +150,7 @@ class TransformerEncoder : public Module {
  private:
   Tensor encode(const Tensor& x, const EncoderArguments& arguments) const;
 
-  std::optional<detail::FeatureNorm> norm_;
+  std::optional<LayerNorm> norm_;
 };
 
 /// Decoder layers on top of each other, with weights of their own, that all look at one memory.
@@ -179,7 +165,7 @@ class TransformerDecoder : public Module {
   std::vector<TransformerDecoderLayer> layers;
 
  private:
-  std::optional<detail::FeatureNorm> norm_;
+  std::optional<LayerNorm> norm_;
 };
 
 }  // namespace wengert::nn

@@ -1,0 +1,15 @@
+# Runs an example with --quick, as a test: it must end well, within 20 seconds, with its RESULT line.
+string(TIMESTAMP begin "%s")
+execute_process(COMMAND "${PROGRAM}" --quick --out "${OUT}" RESULT_VARIABLE code OUTPUT_VARIABLE output
+  ECHO_OUTPUT_VARIABLE)
+string(TIMESTAMP end "%s")
+math(EXPR seconds "${end} - ${begin}")
+if(NOT code EQUAL 0)
+  message(FATAL_ERROR "${NAME} --quick ended with ${code}")
+endif()
+if(NOT output MATCHES "\nRESULT ${NAME} [^\n]*=[^\n]*\n$")
+  message(FATAL_ERROR "${NAME} --quick did not end with its RESULT line")
+endif()
+if(seconds GREATER 20)
+  message(FATAL_ERROR "${NAME} --quick took ${seconds} seconds, more than 20")
+endif()
