@@ -56,7 +56,7 @@ void fused_update_range(F formula, const T* weight, T* next_weight, const T* gra
 ///   });
 /// \endcode
 template <std::size_t N, class F>
-void fused_update(const Optimizer::Update& u, const F& formula) {
+void fused_update(const PerParameterOptimizer::Update& u, const F& formula) {
   using wengert::detail::Access;
   const Tensor& weight = u.parameter.value();
   const Tensor next_weight = wengert::detail::writable(weight);

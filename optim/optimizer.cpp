@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <wengert/autograd/ops.h>
+#include <wengert/autograd/tape.h>
 #include <wengert/optim/optimizer.h>
 
 #include "optim/detail/checks.h"
@@ -16,114 +18,139 @@ void check_learning_rate(const std::string& name, double learning_rate) {
                "{}: the learning rate must be finite and not negative, got {}", name, learning_rate);
 }
 
-Tensor scalar(double value) { return full({}, value, float64); }
-Tensor scalar(std::int64_t value) { return from_data(value, int64); }
-
-}  // namespace
-
-Optimizer::Optimizer(std::string name, std::vector<ParameterRef> parameters, Settings settings,
-                     std::vector<std::string> state_names)
-    : name_(std::move(name)),
-      parameters_(std::move(parameters)),
-      slots_(parameters_.size()),
-      state_names_(std::move(state_names)),
-      settings_(settings) {
-  check_learning_rate(name_, settings.learning_rate);
-  detail::check_not_negative(name_.c_str(), "weight_decay", settings.weight_decay);
-  check<Error>(!parameters_.empty(), "{}: the list of parameters is empty", name_);
+void check_parameters(const std::string& name, const std::vector<ParameterRef>& parameters) {
   std::vector<const Tensor*> homes;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    check<Error>(parameters_[i].defined(), "{}: parameter {} is undefined", name_, i);
-    homes.push_back(&parameters_[i].value());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    check<Error>(parameters[i].defined(), "{}: parameter {} is undefined", name, i);
+    homes.push_back(&parameters[i].value());
   }
   std::sort(homes.begin(), homes.end(), std::less<>());
   const auto twice = std::adjacent_find(homes.begin(), homes.end());
-  check<Error>(twice == homes.end(), "{}: a parameter of shape {} is in the list twice", name_,
+  check<Error>(twice == homes.end(), "{}: a parameter of shape {} is in the list twice", name,
                twice == homes.end() ? Shape() : (*twice)->shape());
 }
 
-void Optimizer::step() {
-  const NoGrad guard;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Tensor gradient = parameters_[i].grad();
-    if (!gradient.defined()) continue;
-    Slot& slot = slots_[i];
-    while (slot.state.size() < state_names_.size()) {
-      slot.state.push_back(zeros(parameters_[i]->shape(), parameters_[i]->dtype()));
-    }
-    update({.parameter = parameters_[i],
-            .gradient = gradient,
-            .state = slot.state,
-            .step = slot.steps + 1,
-            .learning_rate = settings_.learning_rate,
-            .weight_decay = settings_.weight_decay});
-    ++slot.steps;
+}  // namespace
+
+Optimizer::Optimizer(std::string name, const ParameterGroups& parameters, const Settings& settings)
+    : name_(std::move(name)), maximize_(settings.maximize) {
+  const std::vector<ParameterGroup>& groups = parameters.groups();
+  check_learning_rate(name_, settings.learning_rate);
+  detail::check_not_negative(name_.c_str(), "weight_decay", settings.weight_decay);
+  for (std::size_t k = 0; k < groups.size(); ++k) {
+    const auto& [members, lr, weight_decay] = groups[k];
+    const std::string where = groups.size() == 1 ? name_ : fmt::format("{}, parameter group {}", name_, k);
+    check<Error>(!members.empty(), "{}: the list of parameters is empty", where);
+    const std::size_t begin = parameters_.size();
+    parameters_.insert(parameters_.end(), members.begin(), members.end());
+    groups_.push_back({.learning_rate = lr.value_or(settings.learning_rate),
+                       .weight_decay = weight_decay.value_or(settings.weight_decay),
+                       .begin = begin,
+                       .end = parameters_.size()});
+    check_learning_rate(where, groups_.back().learning_rate);
+    detail::check_not_negative(where.c_str(), "weight_decay", groups_.back().weight_decay);
   }
+  check<Error>(!groups_.empty(), "{}: the list of parameters is empty", name_);
+  check_parameters(name_, parameters_);
+}
+
+Tensor Optimizer::step(const Closure& closure) {
+  const EnableGrad guard;
+  Tensor loss = closure();
+  step();
+  return loss;
 }
 
 void Optimizer::zero_grad() {
   for (const ParameterRef& parameter : parameters_) parameter.zero_grad();
 }
 
+const Optimizer::Group& Optimizer::at(std::size_t group) const {
+  check<Error>(group < groups_.size(), "{}: there is no parameter group {}; groups: {}", name_, group, groups_.size());
+  return groups_[group];
+}
+
 void Optimizer::set_learning_rate(double learning_rate) {
   check_learning_rate(name_, learning_rate);
-  settings_.learning_rate = learning_rate;
+  for (Group& group : groups_) group.learning_rate = learning_rate;
+}
+
+void Optimizer::set_learning_rate(double learning_rate, std::size_t group) {
+  check_learning_rate(name_, learning_rate);
+  const_cast<Group&>(at(group)).learning_rate = learning_rate;
+}
+
+Tensor Optimizer::gradient_of(const ParameterRef& parameter) const {
+  Tensor gradient = parameter.grad();
+  return maximize_ && gradient.defined() ? -gradient : gradient;
 }
 
 StateDict Optimizer::state_dict() const {
   StateDict state;
-  state.set("learning_rate", scalar(settings_.learning_rate));
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    state.set(fmt::format("{}.step", i), scalar(slots_[i].steps));
-    for (std::size_t k = 0; k < slots_[i].state.size(); ++k) {
-      state.set(fmt::format("{}.{}", i, state_names_[k]), slots_[i].state[k]);
-    }
-  }
+  std::vector<double> rates;
+  for (const Group& group : groups_) rates.push_back(group.learning_rate);
+  state.set("learning_rate", from_vector(rates));
+  save_state(state);
   return state;
 }
 
 void Optimizer::load_state_dict(const StateDict& state) {
-  std::string problems;
-  std::vector<std::string> expected;
-  const auto take = [&](const std::string& name, const Shape& shape, DType dtype) -> Tensor {
-    expected.push_back(name);
-    const Tensor* loaded = state.find(name);
-    if (!loaded) {
-      problems += fmt::format("\n  missing: {}", name);
-      return {};
-    }
-    if (loaded->defined() && loaded->shape() == shape && loaded->dtype() == dtype) return loaded->detach();
-    problems += fmt::format("\n  {}: {}, expected {} {}", name,
-                            loaded->defined() ? fmt::format("{} {}", loaded->dtype(), loaded->shape()) : "undefined",
-                            dtype, shape);
-    return {};
-  };
+  StateReader reader(state);
+  const std::vector<double> learning_rates = reader.take_rates("learning_rate", groups_.size());
+  const std::function<void()> put_in_place = read_state(reader);
+  reader.finish(fmt::format("this {} of {} parameters", name_, parameters_.size()));
+  put_in_place();
+  for (std::size_t k = 0; k < groups_.size(); ++k) groups_[k].learning_rate = learning_rates[k];
+}
 
-  const Tensor rate = take("learning_rate", {}, float64);
-  const double learning_rate = rate.defined() ? rate.item() : 0;
-  if (!(learning_rate >= 0 && std::isfinite(learning_rate))) {
-    problems += fmt::format("\n  learning_rate: {}", learning_rate);
+PerParameterOptimizer::PerParameterOptimizer(std::string name, const ParameterGroups& parameters,
+                                             const Settings& settings, std::vector<std::string> state_names)
+    : Optimizer(std::move(name), parameters, settings),
+      slots_(this->parameters().size()),
+      state_names_(std::move(state_names)) {}
+
+void PerParameterOptimizer::step() {
+  const NoGrad guard;
+  for (const Group& group : groups()) {
+    for (std::size_t i = group.begin; i < group.end; ++i) {
+      const ParameterRef& parameter = parameters()[i];
+      const Tensor gradient = gradient_of(parameter);
+      if (!gradient.defined()) continue;
+      Slot& slot = slots_[i];
+      while (slot.state.size() < state_names_.size()) {
+        slot.state.push_back(zeros(parameter->shape(), parameter->dtype()));
+      }
+      update({.parameter = parameter,
+              .gradient = gradient,
+              .state = slot.state,
+              .step = slot.steps + 1,
+              .learning_rate = group.learning_rate,
+              .weight_decay = group.weight_decay});
+      ++slot.steps;
+    }
   }
-  std::vector<Slot> slots(parameters_.size());
+}
+
+void PerParameterOptimizer::save_state(StateDict& state) const {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    state.set(fmt::format("{}.step", i), from_data(slots_[i].steps, int64));
+    for (std::size_t k = 0; k < slots_[i].state.size(); ++k) {
+      state.set(fmt::format("{}.{}", i, state_names_[k]), slots_[i].state[k]);
+    }
+  }
+}
+
+std::function<void()> PerParameterOptimizer::read_state(StateReader& reader) {
+  std::vector<Slot> slots(slots_.size());
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    const Tensor steps = take(fmt::format("{}.step", i), {}, int64);
-    if (steps.defined()) slots[i].steps = steps.item<std::int64_t>();
-    if (slots[i].steps < 0) problems += fmt::format("\n  {}.step: {}", i, slots[i].steps);
+    slots[i].steps = reader.take_count(fmt::format("{}.step", i));
     for (std::size_t k = 0; k < state_names_.size() && slots[i].steps > 0; ++k) {
+      const ParameterRef& parameter = parameters()[i];
       slots[i].state.push_back(
-          take(fmt::format("{}.{}", i, state_names_[k]), parameters_[i]->shape(), parameters_[i]->dtype()));
+          reader.take(fmt::format("{}.{}", i, state_names_[k]), parameter->shape(), parameter->dtype()));
     }
   }
-  std::sort(expected.begin(), expected.end());
-  for (const auto& [name, tensor] : state) {
-    if (!std::binary_search(expected.begin(), expected.end(), name)) {
-      problems += fmt::format("\n  unexpected: {}", name);
-    }
-  }
-  check<Error>(problems.empty(), "load_state_dict: the state does not fit this {} of {} parameters:{}", name_,
-               parameters_.size(), problems);
-  slots_ = std::move(slots);
-  settings_.learning_rate = learning_rate;
+  return [this, slots = std::move(slots)]() mutable { slots_ = std::move(slots); };
 }
 
 }  // namespace wengert::optim

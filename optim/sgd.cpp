@@ -13,9 +13,11 @@ std::vector<std::string> state_names(const SGDOptions& options) {
 
 }  // namespace
 
-SGD::SGD(std::vector<ParameterRef> parameters, const SGDOptions& options)
-    : Optimizer("SGD", std::move(parameters), {.learning_rate = options.lr, .weight_decay = options.weight_decay},
-                state_names(options)),
+SGD::SGD(const ParameterGroups& parameters, const SGDOptions& options)
+    : PerParameterOptimizer(
+          "SGD", parameters,
+          {.learning_rate = options.lr, .weight_decay = options.weight_decay, .maximize = options.maximize},
+          state_names(options)),
       options_(options) {
   detail::check_not_negative("SGD", "momentum", options.momentum);
   detail::check_not_negative("SGD", "dampening", options.dampening);

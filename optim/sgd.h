@@ -10,6 +10,7 @@ struct SGDOptions {
   double dampening = 0;
   bool nesterov = false;
   double weight_decay = 0;
+  bool maximize = false;
 };
 
 /// Stochastic gradient descent, as PyTorch writes it. Without momentum:
@@ -20,11 +21,11 @@ struct SGDOptions {
 /// 2013):
 ///   w = w - lr (g' + momentum v)
 /// Weight decay is the gradient of the penalty weight_decay / 2 |w|^2.
-class SGD : public Optimizer {
+class SGD : public PerParameterOptimizer {
  public:
   /// Throws Error on a negative number among the options, Nesterov's rule without momentum or with dampening, and an
   /// empty list of parameters.
-  explicit SGD(std::vector<ParameterRef> parameters, const SGDOptions& options = {});
+  explicit SGD(const ParameterGroups& parameters, const SGDOptions& options = {});
 
  protected:
   void update(const Update& u) override;

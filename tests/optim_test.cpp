@@ -296,10 +296,10 @@ TEST(Optimizer, HasTheSameBitsForAnyNumberOfThreads) {
 }
 
 /// A user's rule, w = w - lr sign(g), as an op and as a fused pass.
-class SignDescent : public Optimizer {
+class SignDescent : public PerParameterOptimizer {
  public:
   SignDescent(std::vector<ParameterRef> parameters, bool fused)
-      : Optimizer("SignDescent", std::move(parameters), {.learning_rate = 0.5}, {}), fused_(fused) {}
+      : PerParameterOptimizer("SignDescent", std::move(parameters), {.learning_rate = 0.5}, {}), fused_(fused) {}
 
  protected:
   void update(const Update& u) override {

@@ -4,8 +4,6 @@
 #include <Eigen/Core>
 #include <cmath>
 
-#include <wengert/optim/fused_update.h>
-
 #include "benchmarks/hand/image.h"
 #include "benchmarks/hand/lanes.h"
 #include "benchmarks/hand/parameters.h"
@@ -41,34 +39,12 @@ Problem make_problem() {
   return problem;
 }
 
-/// Adam with weight decay apart from the gradient (Loshchilov and Hutter, 2019): `optim` has none yet.
-class AdamW : public optim::Optimizer {
- public:
-  AdamW(std::vector<ParameterRef> parameters, double learning_rate)
-      : Optimizer("AdamW", std::move(parameters), {.learning_rate = learning_rate, .weight_decay = weight_decay},
-                  {"mean", "square"}) {}
-
- protected:
-  void update(const Update& u) override {
-    constexpr double beta1 = 0.9;
-    constexpr double beta2 = 0.999;
-    const auto t = static_cast<double>(u.step);
-    const double rate = u.learning_rate / (1 - std::pow(beta1, t));
-    const double correction = 1 / std::sqrt(1 - std::pow(beta2, t));
-    const double kept = 1 - u.learning_rate * u.weight_decay;
-    optim::fused_update<2>(u, [=](auto& w, auto g, auto& m, auto& v) {
-      m = beta1 * m + (1 - beta1) * g;
-      v = beta2 * v + (1 - beta2) * (g * g);
-      w = kept * w - rate * m / (sqrt(v) * correction + 1e-8);
-    });
-  }
-};
-
 class Ours {
  public:
   explicit Ours(const Problem& problem) : x_(to_tensor(problem.data[0])), target_(to_tensor(problem.data[1])) {
     for (const Array& weight : problem.weights) w_.emplace_back(to_tensor(weight));
-    optimizer_ = std::make_unique<AdamW>(parameters(), problem.learning_rate);
+    optimizer_ = std::make_unique<optim::AdamW>(
+        parameters(), optim::AdamWOptions{.lr = problem.learning_rate, .weight_decay = weight_decay});
   }
 
   std::vector<ParameterRef> parameters() const { return {w_.begin(), w_.end()}; }
@@ -94,7 +70,7 @@ class Ours {
   }
 
   std::vector<Parameter> w_;
-  std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<optim::AdamW> optimizer_;
   Tensor x_;
   Tensor target_;
 };
