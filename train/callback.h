@@ -7,6 +7,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <wengert/io/state_dict.h>
 #include <wengert/nn/module.h>
@@ -33,6 +34,7 @@ class TrainingRun {
   std::int64_t samples = 0;      ///< in the last step's batch
   double loss = 0;               ///< of the last step's batch
   NamedValues metrics = {};      ///< at `on_step`: over the epoch so far, where they are single numbers
+  std::vector<double> learning_rates = {};  ///< of the last step, one per parameter group
   bool has_validation = false;
 
   /// Ends the run after this step or epoch; `reason` becomes History::stopped, unless there is one already.

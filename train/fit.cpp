@@ -13,6 +13,7 @@
 #include <wengert/optim/clip.h>
 
 #include "datasets/detail/random_stream.h"
+#include "train/callbacks.h"
 #include "train/detail/checkpoint.h"
 #include "train/interrupt.h"
 
@@ -39,12 +40,16 @@ class ModesKept {
   std::vector<std::pair<nn::Module*, bool>> modes_;
 };
 
+std::vector<double> rates_of(const optim::Optimizer& optimizer) {
+  std::vector<double> rates;
+  for (std::size_t i = 0; i < optimizer.group_count(); ++i) rates.push_back(optimizer.learning_rate(i));
+  return rates;
+}
+
 /// Gives the optimizer back the learning rates that it had.
 class RatesKept {
  public:
-  explicit RatesKept(optim::Optimizer& optimizer) : optimizer_(optimizer) {
-    for (std::size_t i = 0; i < optimizer.group_count(); ++i) rates_.push_back(optimizer.learning_rate(i));
-  }
+  explicit RatesKept(optim::Optimizer& optimizer) : optimizer_(optimizer), rates_(rates_of(optimizer)) {}
   RatesKept(const RatesKept&) = delete;
   RatesKept& operator=(const RatesKept&) = delete;
   ~RatesKept() {
@@ -118,6 +123,7 @@ class Fit {
       validation_.emplace(*validation,
                           datasets::DataLoaderOptions{.batch_size = loader.options().batch_size, .shuffle = false});
     if (options.schedule) scheduler_.emplace(optimizer_, *options.schedule);
+    if (options.progress) callbacks_.emplace_back(callbacks::Progress());
     reset(metrics_);
     find_penalized();
     run_.epochs = options.epochs;
@@ -156,7 +162,8 @@ class Fit {
     each([&](Callback& c) { c.on_epoch_begin(run_); });
     EpochRecord record{.epoch = run_.epoch};
     for (const datasets::Batch& batch : loader_) {
-      record.learning_rate = optimizer_.learning_rate();
+      run_.learning_rates = rates_of(optimizer_);
+      record.learning_rate = run_.learning_rates.front();
       if (!step(batch)) break;
       each([&](Callback& c) { c.on_step(run_); });
       if (interrupt_.requested()) {
@@ -231,7 +238,8 @@ class Fit {
     run_.metrics.clear();
     for (AnyMetric& metric : metrics_) {
       metric->update(prediction, batch.y);
-      run_.metrics.emplace_back(metric->name(), metric->value());
+      const Tensor result = metric->result();
+      if (result.numel() == 1) run_.metrics.emplace_back(metric->name(), result.item());
     }
     return true;
   }

@@ -4,6 +4,7 @@
 /// pictures.
 
 #include <wengert/train/callback.h>
+#include <wengert/train/callbacks.h>
 #include <wengert/train/draw.h>
 #include <wengert/train/fit.h>
 #include <wengert/train/history.h>
