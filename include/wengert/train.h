@@ -1,8 +1,13 @@
 #pragma once
 
-/// What a training loop needs around it: metrics, progress, a clean end on Ctrl-C, pictures.
+/// Training by `fit`, and what a hand-written loop needs around it: metrics, progress, logs, a clean end on Ctrl-C,
+/// pictures.
 
+#include <wengert/train/callback.h>
+#include <wengert/train/callbacks.h>
 #include <wengert/train/draw.h>
+#include <wengert/train/fit.h>
+#include <wengert/train/history.h>
 #include <wengert/train/interrupt.h>
 #include <wengert/train/metrics.h>
 #include <wengert/train/plot.h>
