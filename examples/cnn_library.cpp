@@ -74,7 +74,7 @@ Run train(nn::Module& model, const datasets::Split& digits, const optim::UpdateR
                      .penalties = {l2},
                      .validation = digits.test,
                      .metrics = {Accuracy()},
-                     .callbacks = {ProgressBar(), OnEpoch([&](const auto&) { optimizer.reset(); })}});
+                     .callbacks = {ProgressBar(), LambdaCallback({.on_epoch_end = [&](TrainingRun&) { optimizer.reset(); }})}});
   const datasets::Batch unseen = digits.test.all();
   const Tensor probabilities = predict(model, unseen.x);
   run.accuracy = accuracy(probabilities, unseen.y);
