@@ -22,7 +22,6 @@ double accuracy_on(const nn::Module& model, const datasets::Batch& points) {
 }
 
 struct Run {
-  std::string name;
   nn::Sequential model;
   Curve losses = {}, accuracies = {}, rates = {};  // every hundredth step
   double loss = 0, train_accuracy = 0, test_accuracy = 0;
@@ -35,7 +34,7 @@ Run train(const std::string& name, std::int64_t hidden, const OptimizerOptions& 
   manual_seed(options.seed);
   const datasets::Batch points = datasets::Spiral({.seed = options.seed}).all();
   const datasets::Batch fresh = datasets::Spiral({.seed = options.seed + 1000}).all();
-  Run run{name, make_model(hidden), {name, {}}, {name, {}}, {name, {}}};
+  Run run{make_model(hidden), {name, {}}, {name, {}}, {name, {}}};
   Optimizer optimizer(run.model.parameters(), how);
   optim::Scheduler schedule(optimizer, optim::schedule::inverse_time(k));
   for (int step = 0; step < steps; ++step) {
@@ -78,6 +77,12 @@ int main(int argc, char** argv) {
     }
     fmt::print("{}\n",
                plot_curves(options.file("curves.png"), {losses, accuracies, rates}, {.x_label = "step / 100"}).message);
+    for (const auto& [parameter, numbers] : runs[3].model.state_dict()) {
+      save_npy(options.file(parameter + ".npy"), numbers);
+    }
+    fmt::print("weights saved: {}/*.npy\n", options.out.string());
+
+    result.add("small_accuracy", runs[0].train_accuracy);
     result.add("plain_accuracy", runs[1].train_accuracy);
     result.add("momentum_accuracy", runs[2].train_accuracy);
     result.add("adam_accuracy", runs[3].train_accuracy);
