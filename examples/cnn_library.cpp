@@ -65,16 +65,17 @@ Run train(nn::Module& model, const datasets::Split& digits, const optim::UpdateR
   const Penalty l2{.l2 = 1e-5 / 2, .where = is_weight_matrix};
   const nn::CategoricalCrossEntropyLoss cost({.average = nn::CategoricalCrossEntropyLossOptions::Average::elements});
   Run run;
-  run.history = fit(model, digits.train,
-                    {.loss = cost,
-                     .optimizer = optimizer,
-                     .epochs = epochs,
-                     .batches = 10,
-                     .seed = seed,
-                     .penalties = {l2},
-                     .validation = digits.test,
-                     .metrics = {Accuracy()},
-                     .callbacks = {ProgressBar(), LambdaCallback({.on_epoch_end = [&](TrainingRun&) { optimizer.reset(); }})}});
+  run.history =
+      fit(model, digits.train,
+          {.loss = cost,
+           .optimizer = optimizer,
+           .epochs = epochs,
+           .batches = 10,
+           .seed = seed,
+           .penalties = {l2},
+           .validation = digits.test,
+           .metrics = {Accuracy()},
+           .callbacks = {ProgressBar(), LambdaCallback({.on_epoch_end = [&](TrainingRun&) { optimizer.reset(); }})}});
   const datasets::Batch unseen = digits.test.all();
   const Tensor probabilities = predict(model, unseen.x);
   run.accuracy = accuracy(probabilities, unseen.y);
@@ -96,8 +97,8 @@ int main(int argc, char** argv) {
     fmt::print("{}\n", model.summary(Shape{1, 1, 28, 28}));
     const Run run = train(model, digits, rule, options.epochs, options.seed);
     const Panel errors{"error", {{"train", run.history["loss"]}, {"validation", run.history["val_loss"]}}, true};
-    const Panel accuracies{
-        "accuracy", {{"train", run.history["accuracy"]}, {"validation", run.history["val_accuracy"]}}};
+    const Panel accuracies{"accuracy",
+                           {{"train", run.history["accuracy"]}, {"validation", run.history["val_accuracy"]}}};
     fmt::print("{}\n", plot_curves(options.file("curves.png"), {errors, accuracies}).message);
 
     nn::Sequential untraditional = untraditional_model();
