@@ -23,7 +23,7 @@ struct Options {
   std::filesystem::path out = "build/demo";
 };
 
-struct Curves {
+struct History {
   std::vector<double> train_loss, test_loss, train_accuracy, test_accuracy;  // of each epoch
   double seconds = 0;
 };
@@ -41,14 +41,19 @@ nn::Sequential make_model() {
   };
 }
 
+Tensor predict(nn::Module& model, const Tensor& x) {
+  model.eval();
+  return no_grad([&] { return model(x); });
+}
+
 /// Until the last epoch, or Ctrl-C.
-Curves train(nn::Module& model, datasets::DataLoader& loader, const datasets::Batch& test, const Options& options) {
+History train(nn::Module& model, datasets::DataLoader& loader, const datasets::Batch& test, const Options& options) {
   const InterruptGuard interrupt;
   const std::string weights = (options.out / "digits.safetensors").string();
   nn::save(model, weights);  // what cannot be written is better found out before training than after
   ProgressLine progress({.epochs = options.epochs, .steps = loader.size()});
   optim::Adam optimizer(model.parameters());
-  Curves history;
+  History history;
   for (int epoch = 0; epoch < options.epochs && !interrupt.requested(); ++epoch) {
     model.train();
     optimizer.set_learning_rate(options.learning_rate * (options.epochs - epoch) / options.epochs);
@@ -135,7 +140,7 @@ int main(int argc, char** argv) try {
 
   const std::string weights = (options.out / "digits.safetensors").string();
   if (safetensors_available()) nn::save(model, weights);  // better to find out now than after training that it can't be
-  const Curves history = train(model, loader, test, options);
+  const History history = train(model, loader, test, options);
   const Tensor logits = predict(model, test.x);
   const Tensor predicted = argmax(logits);
   const double reached = accuracy(predicted, test.y);

@@ -2,59 +2,74 @@
 
 #include <concepts>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <wengert/io/state_dict.h>
 #include <wengert/nn/module.h>
 #include <wengert/optim/optimizer.h>
 #include <wengert/train/history.h>
-#include <wengert/train/metrics.h>
 
 namespace wengert {
 
-/// A run of `fit` as its callbacks see it.
-struct TrainingRun {
+/// What a callback sees of a run of `fit`, and can do to it.
+class TrainingRun {
+ public:
+  TrainingRun(nn::Module& trained, optim::Optimizer& by, const History& so_far)
+      : model(trained), optimizer(by), history(so_far) {}
+
   nn::Module& model;
   optim::Optimizer& optimizer;
-  const History& history;                 ///< of the epochs so far; in `on_epoch_end` the last record is this epoch's
-  const std::vector<AnyMetric>& metrics;  ///< as they stand at this step of the epoch
-  std::int64_t epoch = 0;                 ///< from 1
-  std::int64_t epochs = 0;
-  std::int64_t step = 0;         ///< of the epoch, from 1
-  std::int64_t steps = 0;        ///< in an epoch
-  std::int64_t total_steps = 0;  ///< of all epochs so far, those before a resumption included
-  std::int64_t samples = 0;      ///< of this step
-  double loss = 0;               ///< of this step, without penalties
-  double mean_loss = 0;          ///< over the epoch so far
-  double learning_rate = 0;      ///< of this step, in the optimizer's first group
+  const History& history;  ///< of the epochs that have ended; at `on_epoch_end` with the one that just did
 
-  /// What is going to be in the history of each epoch: "loss", "val_accuracy", ...
-  std::vector<std::string> names = {};
-  /// Ends the run after this step, or after this epoch when asked for at its end. The first reason is kept.
-  void stop(const std::string& reason) {
-    if (stop_reason.empty()) stop_reason = reason.empty() ? "stopped" : reason;
+  std::int64_t epoch = 0;  ///< that is under way, from 1
+  std::int64_t epochs = 0;
+  std::int64_t step = 0;  ///< of the epoch, from 1
+  std::int64_t steps = 0;
+  std::int64_t total_steps = 0;  ///< since the beginning of the run, in which the run before a `resume` counts
+  std::int64_t samples = 0;      ///< in the last step's batch
+  double loss = 0;               ///< of the last step's batch
+  NamedValues metrics = {};      ///< at `on_step`: over the epoch so far, where they are single numbers
+  std::vector<double> learning_rates = {};  ///< of the last step, one per parameter group
+  bool has_validation = false;
+
+  /// Ends the run after this step or epoch; `reason` becomes History::stopped, unless there is one already.
+  void stop(std::string reason);
+  const std::string& stopped() const noexcept { return stopped_; }
+
+  /// What to watch if nothing is named: "val_loss", or "loss" in a run without validation.
+  std::string default_monitor() const { return has_validation ? "val_loss" : "loss"; }
+  /// Whether a value of that name (with or without "val_") is better the larger it is: a metric's `larger_is_better`.
+  bool larger_is_better(std::string_view name) const;
+  void set_larger_is_better(std::vector<std::pair<std::string, bool>> directions) {
+    directions_ = std::move(directions);
   }
-  std::string stop_reason = {};  ///< not empty if somebody has called `stop`
+
+ private:
+  std::string stopped_;
+  std::vector<std::pair<std::string, bool>> directions_;
 };
 
-/// What goes on beside a run. `fit` calls the functions in the order of its list.
+/// What happens beside the training in `fit`. An exception ends the run.
 class Callback {
  public:
   virtual ~Callback() = default;
 
+  /// Before the first epoch. When a run is resumed, history has the epochs so far and `load_state_dict` was called.
   virtual void on_begin(TrainingRun& /*run*/) {}
   virtual void on_epoch_begin(TrainingRun& /*run*/) {}
+  /// After each step of the optimizer.
   virtual void on_step(TrainingRun& /*run*/) {}
-  /// After validation. Not for an epoch that the run ends inside of.
+  /// After each whole epoch and its validation.
   virtual void on_epoch_end(TrainingRun& /*run*/) {}
-  /// However the run ended, an exception excepted.
+  /// After the last epoch, or where the run was ended early, be it by Ctrl-C; not after an exception.
   virtual void on_end(TrainingRun& /*run*/) {}
 
-  /// What a resumed run must know, saved with each checkpoint.
+  /// What `resume` needs for going on as if nothing had happened; empty if nothing.
   virtual StateDict state_dict() const { return {}; }
   virtual void load_state_dict(const StateDict& /*state*/) {}
 
@@ -66,52 +81,23 @@ class Callback {
   Callback& operator=(Callback&&) = default;
 };
 
-/// Any callback: keeps a temporary, refers to a variable, which must live as long and can be asked afterwards.
-/// \code
-///   EarlyStopping stopping({.patience = 5});
-///   fit(model, data, {..., .callbacks = {ProgressBar(), stopping}});
-///   fmt::print("best epoch: {}\n", stopping.best_epoch());
-/// \endcode
+/// Any callback: a temporary is kept, a variable is referred to, so that it can be asked after the run.
 class AnyCallback {
  public:
-  AnyCallback(Callback& callback)  // NOLINT(google-explicit-constructor): a callback is one
-      : callback_(std::shared_ptr<void>(), &callback) {}
   template <class C>
-    requires(std::derived_from<C, Callback> && !std::is_const_v<C>)
-  AnyCallback(C&& callback)  // NOLINT(google-explicit-constructor): by its constraint a temporary
-      : callback_(std::make_shared<C>(std::move(callback))) {}
+    requires std::derived_from<std::remove_cvref_t<C>, Callback> && (!std::is_const_v<std::remove_reference_t<C>>)
+  AnyCallback(C&& callback) {  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload)
+    if constexpr (std::is_lvalue_reference_v<C>) {
+      callback_ = std::shared_ptr<Callback>(std::shared_ptr<void>(), &callback);
+    } else {
+      callback_ = std::make_shared<std::remove_cvref_t<C>>(std::move(callback));
+    }
+  }
 
-  Callback& operator*() const { return *callback_; }
-  Callback* operator->() const { return callback_.get(); }
+  Callback* operator->() const noexcept { return callback_.get(); }
 
  private:
   std::shared_ptr<Callback> callback_;
-};
-
-/// For LambdaCallback.
-struct CallbackFunctions {
-  std::function<void(TrainingRun&)> on_begin = {};
-  std::function<void(TrainingRun&)> on_epoch_begin = {};
-  std::function<void(TrainingRun&)> on_step = {};
-  std::function<void(TrainingRun&)> on_epoch_end = {};
-  std::function<void(TrainingRun&)> on_end = {};
-};
-
-/// A callback made of functions: `LambdaCallback({.on_epoch_end = [](TrainingRun& run) { ... }})`.
-class LambdaCallback : public Callback {
- public:
-  explicit LambdaCallback(CallbackFunctions functions) : f_(std::move(functions)) {}
-  void on_begin(TrainingRun& run) override { call(f_.on_begin, run); }
-  void on_epoch_begin(TrainingRun& run) override { call(f_.on_epoch_begin, run); }
-  void on_step(TrainingRun& run) override { call(f_.on_step, run); }
-  void on_epoch_end(TrainingRun& run) override { call(f_.on_epoch_end, run); }
-  void on_end(TrainingRun& run) override { call(f_.on_end, run); }
-
- private:
-  static void call(const std::function<void(TrainingRun&)>& f, TrainingRun& run) {
-    if (f) f(run);
-  }
-  CallbackFunctions f_;
 };
 
 }  // namespace wengert

@@ -1,349 +1,468 @@
 #include "train/fit.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
+#include <limits>
+#include <span>
 
 #include <fmt/format.h>
 
 #include <wengert/autograd/ops.h>
-#include <wengert/autograd/tape.h>
+#include <wengert/autograd/random.h>
 #include <wengert/io/safetensors.h>
+#include <wengert/optim/clip.h>
 
-#include "train/checkpoint.h"
-#include "train/detail/scores.h"
+#include "datasets/detail/random_stream.h"
+#include "train/callbacks.h"
+#include "train/detail/checkpoint.h"
 #include "train/interrupt.h"
 
 namespace wengert {
 namespace {
 
-constexpr std::int64_t checkpoint_format = 1;
+using datasets::AnyDataset;
+using datasets::DataLoader;
 
-Tensor number(std::int64_t value) { return from_vector(std::vector{value}); }
+/// Gives all modules back the modes that they had.
+class ModesKept {
+ public:
+  explicit ModesKept(nn::Module& model) {
+    for (const auto& [path, module] : model.named_modules()) modes_.emplace_back(module, module->is_training());
+  }
+  ModesKept(const ModesKept&) = delete;
+  ModesKept& operator=(const ModesKept&) = delete;
+  ~ModesKept() {
+    // Outer ones first: setting one sets all inside.
+    for (const auto& [module, training] : modes_) module->train(training);
+  }
 
-/// The number of samples in a batch that the options ask for.
-std::int64_t batch_size_of(const FitOptions& options, std::int64_t samples) {
-  check<Error>(!options.batch_size || !options.batches, "fit: batch_size and batches are both given; one decides");
-  if (!options.batches) return options.batch_size.value_or(32);
-  check<Error>(*options.batches >= 1, "fit: batches must be at least 1, got {}", *options.batches);
-  return std::max<std::int64_t>((samples + *options.batches - 1) / *options.batches, 1);
+ private:
+  std::vector<std::pair<nn::Module*, bool>> modes_;
+};
+
+std::vector<double> rates_of(const optim::Optimizer& optimizer) {
+  std::vector<double> rates;
+  for (std::size_t i = 0; i < optimizer.group_count(); ++i) rates.push_back(optimizer.learning_rate(i));
+  return rates;
 }
 
-void check_metric_names(const std::vector<AnyMetric>& metrics) {
-  std::vector<std::string> names{"loss", "penalty", "learning_rate", "seconds"};
-  for (const AnyMetric& metric : metrics) {
-    check<Error>(std::ranges::find(names, metric.name()) == names.end(), "fit: two metrics are called '{}'",
-                 metric.name());
-    names.push_back(metric.name());
+/// Gives the optimizer back the learning rates that it had.
+class RatesKept {
+ public:
+  explicit RatesKept(optim::Optimizer& optimizer) : optimizer_(optimizer), rates_(rates_of(optimizer)) {}
+  RatesKept(const RatesKept&) = delete;
+  RatesKept& operator=(const RatesKept&) = delete;
+  ~RatesKept() {
+    for (std::size_t i = 0; i < rates_.size(); ++i) optimizer_.set_learning_rate(rates_[i], i);
+  }
+
+ private:
+  optim::Optimizer& optimizer_;
+  std::vector<double> rates_;
+};
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// The loss of a batch as a number.
+double number(const char* caller, const Tensor& loss) {
+  check<Error>(loss.defined(), "{}: the loss is undefined", caller);
+  check(loss.numel() == 1, "{}: the loss must be a single number, got {}", caller, loss.shape());
+  return loss.item();
+}
+
+std::int64_t samples_of(const char* caller, const datasets::Batch& batch) {
+  check(batch.x.defined() && batch.x.rank() >= 1, "{}: a batch's x must be [n, ...], got {}", caller,
+        batch.x.defined() ? batch.x.shape() : Shape{});
+  return batch.x.dim(0);
+}
+
+Evaluation results_of(double loss, const std::vector<AnyMetric>& metrics) {
+  Evaluation evaluation{.loss = loss};
+  for (const AnyMetric& metric : metrics) evaluation.metrics.set(metric->name(), metric->result());
+  return evaluation;
+}
+
+void reset(std::vector<AnyMetric>& metrics) {
+  for (AnyMetric& metric : metrics) metric->reset();
+}
+
+void check_names(const char* caller, const std::vector<AnyMetric>& metrics) {
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    const std::string name = metrics[i]->name();
+    check<Error>(name != "loss", "{}: no metric may be called 'loss'", caller);
+    for (std::size_t j = 0; j < i; ++j) {
+      check<Error>(metrics[j]->name() != name, "{}: two metrics are called '{}'", caller, name);
+    }
   }
 }
+
+/// Where a run with `stop_on_nan` ends.
+struct LossNotFinite {
+  double loss;
+};
 
 /// One call of `fit`.
 class Fit {
  public:
-  Fit(nn::Module& model, datasets::DataLoader& loader, const std::optional<datasets::AnyDataset>& validation,
-      const FitOptions& options)
+  Fit(nn::Module& model, DataLoader& loader, std::optional<AnyDataset> validation, const FitOptions& options)
       : model_(model),
         loader_(loader),
-        validation_(validation),
         options_(options),
-        optimizer_(checked_optimizer(options)),
+        optimizer_(*options.optimizer),
         metrics_(options.metrics),
-        run_{.model = model, .optimizer = optimizer_, .history = history_, .metrics = metrics_} {
-    check_options();
+        callbacks_(options.callbacks),
+        generator_(datasets::detail::derived_seed(options.seed, datasets::detail::Stream::training)),
+        run_(model, optimizer_, history_) {
+    if (validation)
+      validation_.emplace(*validation,
+                          datasets::DataLoaderOptions{.batch_size = loader.options().batch_size, .shuffle = false});
+    if (options.schedule) scheduler_.emplace(optimizer_, *options.schedule);
+    if (options.progress) callbacks_.emplace_back(callbacks::Progress());
+    reset(metrics_);
+    find_penalized();
     run_.epochs = options.epochs;
     run_.steps = loader.size();
-    if (options.steps_per_epoch) run_.steps = std::min(run_.steps, *options.steps_per_epoch);
-    run_.names = names();
+    run_.has_validation = validation.has_value();
+    std::vector<std::pair<std::string, bool>> directions;
+    for (const AnyMetric& metric : metrics_) directions.emplace_back(metric->name(), metric->larger_is_better());
+    run_.set_larger_is_better(std::move(directions));
   }
 
   History run() {
-    const ModeGuard modes(model_);
-    const InterruptGuard interrupt;
-    interrupt_ = &interrupt;
+    const GeneratorScope scope(generator_);
+    const ModesKept modes(model_);
+    if (!options_.resume.empty()) load();
     model_.train();
-    if (options_.checkpoint.resume) resume();
-    for (const AnyCallback& callback : options_.callbacks) callback->on_begin(run_);
-    while (run_.epoch < options_.epochs && !ended()) epoch();
-    if (history_.end == EndOfRun::finished && interrupt.requested()) {
-      end(EndOfRun::interrupted, "interrupted");
-    } else if (history_.end == EndOfRun::finished && !run_.stop_reason.empty()) {
-      history_.end = EndOfRun::stopped;
-      history_.message = run_.stop_reason;
-    }
-    for (const AnyCallback& callback : options_.callbacks) callback->on_end(run_);
+    each([&](Callback& c) { c.on_begin(run_); });
+    save();  // what cannot be written is better found out before training than after
+    while (run_.stopped().empty() && std::cmp_less(history_.epochs.size(), options_.epochs)) epoch();
+    history_.stopped = run_.stopped();
+    each([&](Callback& c) { c.on_end(run_); });
     return std::move(history_);
   }
 
  private:
-  static optim::Optimizer& checked_optimizer(const FitOptions& options) {
-    check<Error>(static_cast<bool>(options.optimizer), "fit: options.optimizer is not set");
-    return *options.optimizer;
-  }
-
-  void check_options() const {
-    check<Error>(static_cast<bool>(options_.loss), "fit: options.loss is not set");
-    check<Error>(options_.epochs >= 0, "fit: epochs must not be negative, got {}", options_.epochs);
-    check<Error>(loader_.dataset().size() > 0, "fit: the training data have no samples");
-    check<Error>(loader_.size() > 0, "fit: drop_last leaves no batch: {} samples, batch_size {}",
-                 loader_.dataset().size(), loader_.options().batch_size);
-    check<Error>(!options_.steps_per_epoch || *options_.steps_per_epoch >= 1,
-                 "fit: steps_per_epoch must be at least 1, got {}", options_.steps_per_epoch.value_or(0));
-    check<Error>(!validation_ || validation_->size() > 0, "fit: the validation data have no samples");
-    check<Error>(options_.checkpoint.every >= 1, "fit: checkpoint.every must be at least 1, got {}",
-                 options_.checkpoint.every);
-    check<Error>(!options_.checkpoint.resume || !options_.checkpoint.path.empty(),
-                 "fit: checkpoint.resume needs checkpoint.path");
-    check<Error>(options_.checkpoint.path.empty() || safetensors_available(),
-                 "fit: checkpoints need a build of Wengert with nlohmann_json");
-    check_metric_names(options_.metrics);
-    for (const Penalty& p : options_.penalties) penalty(model_, p);  // throws now what it would throw later
-  }
-
-  /// What the history is going to have.
-  std::vector<std::string> names() const {
-    std::vector<std::string> all{"loss"};
-    const auto add_metrics = [&](const std::string& prefix) {
-      for (const AnyMetric& metric : options_.metrics) {
-        if (!metric.table().defined()) all.push_back(prefix + metric.name());
-      }
-    };
-    add_metrics("");
-    if (validation_) {
-      all.emplace_back("val_loss");
-      add_metrics("val_");
-    }
-    if (!options_.penalties.empty()) all.emplace_back("penalty");
-    all.emplace_back("learning_rate");
-    all.emplace_back("seconds");
-    return all;
-  }
-
-  bool ended() const {
-    return history_.end != EndOfRun::finished || !run_.stop_reason.empty() || interrupt_->requested();
+  template <class F>
+  void each(F f) {
+    for (AnyCallback& callback : callbacks_) f(*callback.operator->());
   }
 
   void epoch() {
-    using Clock = std::chrono::steady_clock;
-    const Clock::time_point start = Clock::now();
-    ++run_.epoch;
+    const Stopwatch watch;
+    run_.epoch = static_cast<std::int64_t>(history_.epochs.size()) + 1;
     run_.step = 0;
+    reset(metrics_);
+    loss_.clear();
+    each([&](Callback& c) { c.on_epoch_begin(run_); });
     EpochRecord record{.epoch = run_.epoch};
-    RunningMean loss;
-    RunningMean penalties;
-    for (AnyMetric& metric : metrics_) metric.clear();
-    for (const AnyCallback& callback : options_.callbacks) callback->on_epoch_begin(run_);
-    for (auto batches = loader_.begin(); batches != loader_.end() && run_.step < run_.steps && !ended(); ++batches) {
-      const datasets::Batch batch = *batches;
-      run_.samples = batch.x.dim(0);
-      ++run_.step;
-      if (!step(batch, penalties)) break;
-      ++run_.total_steps;
-      record.samples += run_.samples;
-      loss.add(run_.loss, static_cast<double>(run_.samples));
-      run_.mean_loss = loss.value();
-      for (const AnyCallback& callback : options_.callbacks) callback->on_step(run_);
-      if (interrupt_->requested()) end(EndOfRun::interrupted, "interrupted");
+    for (const datasets::Batch& batch : loader_) {
+      run_.learning_rates = rates_of(optimizer_);
+      record.learning_rate = run_.learning_rates.front();
+      if (!step(batch)) break;
+      each([&](Callback& c) { c.on_step(run_); });
+      if (interrupt_.requested()) {
+        history_.interrupted = true;
+        run_.stop("interrupted");
+      }
+      if (!run_.stopped().empty()) break;
     }
-    record.complete = run_.step == run_.steps && history_.end != EndOfRun::not_finite;
-    record.steps = history_.end == EndOfRun::not_finite ? run_.step - 1 : run_.step;
-    record.learning_rate = run_.learning_rate;
-    record.penalty = penalties.empty() ? 0 : penalties.value();
-    record.train = detail::scores_of(loss.value(), metrics_);
-    if (record.complete && validation_) record.validation = validate();
-    record.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    if (record.steps > 0) history_.epochs.push_back(record);
-    if (record.complete) finish_epoch();
+    record.steps = run_.step;
+    record.train = results_of(loss_.value(), metrics_);
+    const bool whole = run_.step == run_.steps;
+    if (whole && validation_) record.validation = validate();
+    record.seconds = watch.seconds();
+    if (record.steps > 0) history_.epochs.push_back(std::move(record));
+    if (whole) end_epoch();
   }
 
-  void end(EndOfRun how, const std::string& message) {
-    history_.end = how;
-    history_.message = fmt::format("{} at step {} of epoch {}", message, run_.step, run_.epoch);
+  void end_epoch() {
+    if (scheduler_ && options_.schedule_every == Every::epoch) {
+      if (scheduler_->schedule().takes_metric()) {
+        scheduler_->step(history_.last().value(run_.default_monitor()));
+      } else {
+        scheduler_->step();
+      }
+    }
+    each([&](Callback& c) { c.on_epoch_end(run_); });
+    save();
+    if (interrupt_.requested() && run_.stopped().empty()) {
+      history_.interrupted = true;
+      run_.stop("interrupted");
+    }
   }
 
-  /// What an epoch's end brings with it, but for its record.
-  void finish_epoch() {
-    for (const AnyCallback& callback : options_.callbacks) callback->on_epoch_end(run_);
-    const CheckpointOptions& checkpoint = options_.checkpoint;
-    const bool due = run_.epoch % checkpoint.every == 0 || run_.epoch == options_.epochs || ended();
-    if (!checkpoint.path.empty() && due) save();
-  }
-
-  /// False if the loss is not finite and that ends the run; then nothing has changed.
-  bool step(const datasets::Batch& batch, RunningMean& penalties) {
-    run_.learning_rate = optimizer_.learning_rate();
-    bool first = true;
+  /// Whether the weights have changed; if not, the run has been stopped.
+  bool step(const datasets::Batch& batch) {
+    const std::int64_t samples = samples_of("fit", batch);
     Tensor prediction;
-    double penalty_now = 0;
-    const char* not_finite = nullptr;
-    const auto run_batch = [&] {
+    std::optional<double> first_loss;  // LBFGS asks again, at points that it may refuse
+    const auto closure = [&] {
       optimizer_.zero_grad();
-      const Tensor y = model_(batch.x);
-      Tensor loss = options_.loss("fit", y, batch.y);
-      const double value = loss.item();
-      for (const Penalty& options : options_.penalties) loss = loss + penalty(model_, options).to(loss.dtype());
-      const double total = loss.item();
-      if (first) {  // a rule may ask for the loss at several places
-        prediction = y.detach();
-        run_.loss = value;
-        penalty_now = total - value;
-        if (!std::isfinite(total)) not_finite = std::isnan(total) ? "NaN" : "infinite";
-        first = false;
+      const Tensor output = model_(batch.x);
+      const Tensor loss = options_.loss(output, batch.y);
+      if (!first_loss) {
+        first_loss = number("fit", loss);
+        prediction = output.detach();
+        if (!std::isfinite(*first_loss)) throw LossNotFinite{*first_loss};
       }
-      if (not_finite) {
-        return loss;  // without gradients the optimizer changes nothing
-      }
-      loss.backward();
-      return loss;
+      const Tensor total = with_penalties(loss);
+      total.backward();
+      if (options_.clip_value) optim::clip_grad_value(optimizer_.parameters(), *options_.clip_value);
+      if (options_.clip_norm) optim::clip_grad_norm(optimizer_.parameters(), *options_.clip_norm);
+      return total;
     };
-    run_batch();
-    if (!not_finite) optimizer_.step();
-    if (not_finite) {
+    try {
+      optimizer_.step(closure);
+    } catch (const LossNotFinite& failure) {
+      const std::string what =
+          fmt::format("the loss is {} in epoch {}, step {}", failure.loss, run_.epoch, run_.step + 1);
       check<Error>(options_.stop_on_nan,
-                   "fit: the loss is {} at step {} of epoch {}; the weights are as before that step (a smaller "
-                   "learning rate or clip_norm may help; Anomaly names the op)",
-                   not_finite, run_.step, run_.epoch);
-      end(EndOfRun::not_finite, fmt::format("the loss is {}", not_finite));
+                   "fit: {}; a smaller learning rate or clip_norm may help, Anomaly finds the op it came from, and "
+                   "stop_on_nan ends the run instead",
+                   what);
+      run_.stop(what);
       return false;
     }
-    for (AnyMetric& metric : metrics_) metric.add(prediction, batch.y);
-    penalties.add(penalty_now);
+    if (scheduler_ && options_.schedule_every == Every::step) scheduler_->step();
+    ++run_.step;
+    ++run_.total_steps;
+    run_.samples = samples;
+    run_.loss = *first_loss;
+    loss_.add(*first_loss, static_cast<double>(samples));
+    run_.metrics.clear();
+    for (AnyMetric& metric : metrics_) {
+      metric->update(prediction, batch.y);
+      const Tensor result = metric->result();
+      if (result.numel() == 1) run_.metrics.emplace_back(metric->name(), result.item());
+    }
     return true;
   }
 
-  Scores validate() {
-    return evaluate(model_, *validation_,
-                    {.loss = options_.loss, .metrics = options_.metrics, .batch_size = options_.validation_batch_size});
+  void find_penalized() {
+    if (options_.l1 == 0 && options_.l2 == 0) return;
+    for (const auto& [name, parameter] : model_.named_parameters()) {
+      const bool chosen = options_.penalize ? options_.penalize(name, parameter.value()) : parameter->rank() >= 2;
+      if (chosen) penalized_.push_back(parameter);
+    }
   }
 
-  // What the order of the data depends on, which a resumed run must have in common with the one before.
-  StateDict data_state() const {
-    const datasets::DataLoaderOptions& o = loader_.options();
-    return {{"batch_size", number(o.batch_size)},
-            {"seed", number(static_cast<std::int64_t>(o.seed))},
-            {"shuffle", number(o.shuffle ? 1 : 0)},
-            {"samples", number(loader_.dataset().size())},
-            {"steps", number(run_.steps)}};
+  Tensor with_penalties(const Tensor& loss) const {
+    Tensor total = loss;
+    for (const ParameterRef& w : penalized_) {
+      if (!w.requires_grad()) continue;
+      if (options_.l1 != 0) total = total + options_.l1 * sum(abs(w));
+      if (options_.l2 != 0) total = total + options_.l2 * sum(square(w));
+    }
+    return total;
+  }
+
+  Evaluation validate() {
+    const ModesKept modes(model_);
+    return evaluate(model_, validation_->dataset(),
+                    {.loss = options_.loss, .metrics = metrics_, .batch_size = validation_->options().batch_size});
   }
 
   void save() const {
-    StateDict all{{"format", number(checkpoint_format)},
-                  {"epoch", number(run_.epoch)},
-                  {"total_steps", number(run_.total_steps)},
-                  {"next_epoch", number(static_cast<std::int64_t>(loader_.next_epoch()))}};
-    add_part(all, "data", data_state());
-    add_part(all, "model", model_.state_dict());
-    add_part(all, "optimizer", optimizer_.state_dict());
-    add_part(all, "random", random_state());
-    add_part(all, "history", history_.state_dict());
-    for (std::size_t i = 0; i < options_.callbacks.size(); ++i) {
-      add_part(all, fmt::format("callback.{}", i), options_.callbacks[i]->state_dict());
-    }
-    save_safetensors(options_.checkpoint.path, all);
+    if (!options_.checkpoint.empty()) save_safetensors(options_.checkpoint, state());
   }
 
-  void resume() {
-    const std::string& path = options_.checkpoint.path;
-    if (!std::filesystem::exists(path)) return;
-    const StateDict all = load_safetensors(path);
+  StateDict state() const {
+    detail::CheckpointWriter writer;
+    writer.add("model", model_.state_dict());
+    writer.add("optimizer", optimizer_.state_dict());
+    if (scheduler_) writer.add("schedule", scheduler_->state_dict());
+    for (std::size_t i = 0; i < callbacks_.size(); ++i) {
+      writer.add(fmt::format("callbacks.{}", i), callbacks_[i]->state_dict());
+    }
+    writer.add("history", detail::state_of(history_.epochs));
+    const Generator::State random = generator_.state();
+    writer.add("run", {{"generator", detail::words({random.seed, random.offset})},
+                       {"next_epoch", detail::words({loader_.next_epoch()})},
+                       {"total_steps", detail::words({static_cast<std::uint64_t>(run_.total_steps)})},
+                       {"data", identity()}});
+    return writer.take();
+  }
+
+  /// What must be the same in the run that is resumed: order and size of the batches.
+  Tensor identity() const {
+    const datasets::DataLoaderOptions& of = loader_.options();
+    return detail::words({static_cast<std::uint64_t>(loader_.dataset().size()),
+                          static_cast<std::uint64_t>(of.batch_size), of.seed, of.shuffle ? 1U : 0U,
+                          of.drop_last ? 1U : 0U});
+  }
+
+  void load() {
+    const detail::CheckpointReader reader(options_.resume);
+    const StateDict run = reader.part("run");
+    const std::vector<std::uint64_t> data = reader.words_of(run, "data", 5);
+    const std::vector<std::uint64_t> here = detail::words_of(identity());
+    static constexpr const char* names[] = {"number of samples", "batch size", "seed of the order", "shuffle",
+                                            "drop_last"};
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      check<Error>(data[i] == here[i], "fit: '{}' was written by a run whose {} was {}; here it is {}", options_.resume,
+                   names[i], data[i], here[i]);
+    }
     const StateDict model_before = model_.state_dict();
     const StateDict optimizer_before = optimizer_.state_dict();
     try {
-      take(all);
+      model_.load_state_dict(reader.part("model"));
+      optimizer_.load_state_dict(reader.part("optimizer"));
+      if (scheduler_) scheduler_->load_state_dict(reader.part("schedule"));
+      history_.epochs = reader.history();
+      for (std::size_t i = 0; i < callbacks_.size(); ++i) {
+        const StateDict state = reader.part(fmt::format("callbacks.{}", i));
+        if (!state.empty()) callbacks_[i]->load_state_dict(state);
+      }
+      const std::vector<std::uint64_t> random = reader.words_of(run, "generator", 2);
+      generator_.set_state({random[0], random[1]});
+      loader_.set_next_epoch(reader.words_of(run, "next_epoch", 1)[0]);
+      run_.total_steps = static_cast<std::int64_t>(reader.words_of(run, "total_steps", 1)[0]);
     } catch (const Error& error) {
       model_.load_state_dict(model_before);
       optimizer_.load_state_dict(optimizer_before);
-      fail<Error>("fit: cannot resume from '{}': {}", path, error.what());
+      fail<Error>("fit: cannot resume from '{}': {}", options_.resume, error.what());
     }
-  }
-
-  void take(const StateDict& all) {
-    const auto integer = [&](const std::string& name) {
-      const Tensor& tensor = all.at(name);
-      check<Error>(tensor.dtype() == int64 && tensor.numel() == 1, "'{}' is not one integer", name);
-      return tensor.item<std::int64_t>();
-    };
-    check<Error>(integer("format") == checkpoint_format, "its format is {}, this is a program for format {}",
-                 integer("format"), checkpoint_format);
-    for (const auto& [name, own] : data_state()) {
-      const std::int64_t then = integer("data." + name);
-      check<Error>(then == own.item<std::int64_t>(), "the run before had {} {}, this one has {}", name, then,
-                   own.item<std::int64_t>());
-    }
-    const std::int64_t epochs = integer("epoch");
-    const std::int64_t steps = integer("total_steps");
-    const std::int64_t next_epoch = integer("next_epoch");
-    check<Error>(epochs >= 0 && steps >= 0 && next_epoch >= 0, "a count is negative");
-    History history;
-    history.load_state_dict(part_of(all, "history"));
-    Generator generator(0);
-    set_random_state(part_of(all, "random"), generator);
-    model_.load_state_dict(part_of(all, "model"));
-    optimizer_.load_state_dict(part_of(all, "optimizer"));
-    for (std::size_t i = 0; i < options_.callbacks.size(); ++i) {
-      options_.callbacks[i]->load_state_dict(part_of(all, fmt::format("callback.{}", i)));
-    }
-    // Nothing fails any more.
-    default_generator().set_state(generator.state());
-    loader_.set_next_epoch(static_cast<std::uint64_t>(next_epoch));
-    history_ = std::move(history);
-    run_.epoch = epochs;
-    run_.total_steps = steps;
+    run_.epoch = static_cast<std::int64_t>(history_.epochs.size());
   }
 
   nn::Module& model_;
-  datasets::DataLoader& loader_;
-  const std::optional<datasets::AnyDataset>& validation_;
+  DataLoader& loader_;
   const FitOptions& options_;
   optim::Optimizer& optimizer_;
   std::vector<AnyMetric> metrics_;
+  std::vector<AnyCallback> callbacks_;
+  std::vector<ParameterRef> penalized_;
+  std::optional<DataLoader> validation_;
+  std::optional<optim::Scheduler> scheduler_;
+  Generator generator_;
+  InterruptGuard interrupt_;
+  RunningMean loss_;
   History history_;
   TrainingRun run_;
-  const InterruptGuard* interrupt_ = nullptr;
 };
+
+void check_options(const FitOptions& options) {
+  check<Error>(options.loss.defined(), "fit: options.loss is not given");
+  check<Error>(options.optimizer.defined(), "fit: options.optimizer is not given");
+  check<Error>(options.epochs >= 0, "fit: epochs must not be negative, got {}", options.epochs);
+  for (const auto& [name, value] : {std::pair("l1", options.l1), std::pair("l2", options.l2)}) {
+    check<Error>(std::isfinite(value) && value >= 0, "fit: {} must be finite and not negative, got {}", name, value);
+  }
+  check_names("fit", options.metrics);
+  check<Error>(!options.schedule || !options.schedule->takes_metric() || options.schedule_every == Every::epoch,
+               "fit: reduce_on_plateau watches whole epochs; schedule_every must be Every::epoch");
+  check<Error>((options.checkpoint.empty() && options.resume.empty()) || safetensors_available(),
+               "fit: checkpoints need nlohmann_json, which this build has not");
+}
+
+History fit_with(nn::Module& model, DataLoader& loader, std::optional<AnyDataset> validation,
+                 const FitOptions& options) {
+  check<Error>(loader.size() > 0, "fit: there is nothing to train on: {} samples, batches of {}",
+               loader.dataset().size(), loader.options().batch_size);
+  check<Error>(!validation || validation->size() > 0, "fit: the validation data have no samples");
+  std::optional<RatesKept> rates;
+  if (options.schedule) rates.emplace(*options.optimizer);
+  return Fit(model, loader, std::move(validation), options).run();
+}
+
+std::int64_t batch_size_of(const FitOptions& options, std::int64_t samples) {
+  check<Error>(!options.batch_size || !options.batches, "fit: batch_size and batches are both given");
+  if (options.batch_size) {
+    check<Error>(*options.batch_size >= 1, "fit: batch_size must be at least 1, got {}", *options.batch_size);
+    return *options.batch_size;
+  }
+  if (!options.batches) return 32;
+  check<Error>(*options.batches >= 1 && *options.batches <= samples,
+               "fit: batches must be from 1 to the number of samples {}, got {}", samples, *options.batches);
+  return (samples + *options.batches - 1) / *options.batches;
+}
 
 }  // namespace
 
-bool is_weight_matrix(const std::string& /*name*/, const Tensor& parameter) { return parameter.rank() >= 2; }
-
-Tensor penalty(const nn::Module& model, const Penalty& options) {
-  for (const double factor : {options.l1, options.l2}) {
-    check<Error>(factor >= 0 && std::isfinite(factor), "penalty: l1 and l2 must be finite and not negative, got {}",
-                 factor);
+History fit(nn::Module& model, const AnyDataset& train, const FitOptions& options) {
+  check_options(options);
+  AnyDataset data = train;
+  std::optional<AnyDataset> validation;
+  if (const AnyDataset* given = std::get_if<AnyDataset>(&options.validation)) validation = *given;
+  if (const double* share = std::get_if<double>(&options.validation)) {
+    const auto [for_training, held_out] = datasets::train_test_split(train, *share, {.seed = options.seed});
+    data = for_training;
+    validation = held_out;
   }
-  Tensor total;
-  const auto add = [&](double factor, const Tensor& term) {
-    const Tensor scaled = factor * term;
-    total = total.defined() ? total + scaled.to(total.dtype()) : scaled;
-  };
-  for (const auto& [name, parameter] : model.named_parameters()) {
-    if (options.where && !options.where(name, parameter)) continue;
-    if (options.l1 != 0) add(options.l1, sum(abs(parameter.value())));
-    if (options.l2 != 0) add(options.l2, sum(square(parameter.value())));
-  }
-  return total.defined() ? total : zeros({});
+  DataLoader loader(data, {.batch_size = batch_size_of(options, data.size()), .seed = options.seed});
+  return fit_with(model, loader, std::move(validation), options);
 }
 
-History fit(nn::Module& model, const datasets::AnyDataset& train, const FitOptions& options) {
-  std::optional<datasets::AnyDataset> training = train;
-  std::optional<datasets::AnyDataset> validation = options.validation;
-  if (options.validation_fraction != 0) {
-    check<Error>(!options.validation, "fit: validation and validation_fraction are both given; one decides");
-    auto parts = datasets::train_test_split(train, options.validation_fraction, {.seed = options.seed});
-    training = std::move(parts.train);
-    validation = std::move(parts.test);
-  }
-  datasets::DataLoader loader(
-      *training,
-      {.batch_size = batch_size_of(options, training->size()), .shuffle = options.shuffle, .seed = options.seed});
-  return Fit(model, loader, validation, options).run();
+History fit(nn::Module& model, DataLoader& train, const FitOptions& options) {
+  check_options(options);
+  check<Error>(!options.batch_size && !options.batches, "fit: the loader has its batch size; give none in the options");
+  check<Error>(!std::holds_alternative<double>(options.validation),
+               "fit: a share of the data for validation needs the data set, not a loader; split it first");
+  std::optional<AnyDataset> validation;
+  if (const AnyDataset* given = std::get_if<AnyDataset>(&options.validation)) validation = *given;
+  return fit_with(model, train, std::move(validation), options);
 }
 
-History fit(nn::Module& model, datasets::DataLoader& loader, const FitOptions& options) {
-  check<Error>(!options.batch_size && !options.batches && options.validation_fraction == 0,
-               "fit: with a loader, batch_size, batches and validation_fraction are not for the options to decide");
-  return Fit(model, loader, options.validation, options).run();
+Evaluation evaluate(nn::Module& model, const AnyDataset& data, const EvaluateOptions& options) {
+  check_names("evaluate", options.metrics);
+  const ModesKept modes(model);
+  const NoGrad guard;
+  model.eval();
+  std::vector<AnyMetric> metrics = options.metrics;
+  reset(metrics);
+  RunningMean loss;
+  const DataLoader loader(data, {.batch_size = options.batch_size, .shuffle = false});
+  for (const datasets::Batch& batch : loader.epoch(0)) {
+    const Tensor prediction = model(batch.x);
+    const std::int64_t samples = samples_of("evaluate", batch);
+    if (options.loss.defined()) {
+      loss.add(number("evaluate", options.loss(prediction, batch.y)), static_cast<double>(samples));
+    }
+    for (AnyMetric& metric : metrics) metric->update(prediction, batch.y);
+  }
+  return results_of(loss.value(), metrics);
+}
+
+namespace {
+
+/// `outputs(begin, end)` for all stretches of at most batch_size, joined.
+template <class F>
+Tensor predict_stretches(nn::Module& model, std::int64_t samples, std::int64_t batch_size, F inputs) {
+  check<Error>(batch_size >= 1, "predict: batch_size must be at least 1, got {}", batch_size);
+  const ModesKept modes(model);
+  const NoGrad guard;
+  model.eval();
+  std::vector<Tensor> outputs;
+  std::int64_t begin = 0;
+  do {
+    const std::int64_t end = std::min(begin + batch_size, samples);
+    outputs.push_back(model(inputs(begin, end)));
+    begin = end;
+  } while (begin < samples);
+  return outputs.size() == 1 ? outputs.front() : cat(outputs);
+}
+
+}  // namespace
+
+Tensor predict(nn::Module& model, const Tensor& x, const PredictOptions& options) {
+  check<Error>(x.defined(), "predict: x is undefined");
+  check(x.rank() >= 1, "predict: x must be [N, ...], got {}", x.shape());
+  return predict_stretches(model, x.dim(0), options.batch_size,
+                           [&](std::int64_t begin, std::int64_t end) { return x.slice(begin, end); });
+}
+
+Tensor predict(nn::Module& model, const AnyDataset& data, const PredictOptions& options) {
+  return predict_stretches(model, data.size(), options.batch_size, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::int64_t> indices;
+    for (std::int64_t i = begin; i < end; ++i) indices.push_back(i);
+    return data.batch(indices).x;
+  });
 }
 
 }  // namespace wengert

@@ -8,104 +8,151 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <wengert/datasets/data_loader.h>
+#include <wengert/datasets/dataset.h>
 #include <wengert/nn/module.h>
 #include <wengert/optim/optimizer.h>
+#include <wengert/optim/schedule.h>
 #include <wengert/train/callback.h>
-#include <wengert/train/evaluate.h>
 #include <wengert/train/history.h>
 #include <wengert/train/metrics.h>
 
 namespace wengert {
 
-/// Any optimizer: keeps a temporary, refers to a variable, which must live as long.
-class AnyOptimizer {
+/// A loss as an option: an op (`cross_entropy`), a loss module (`nn::CrossEntropyLoss({.label_smoothing = 0.1})`), or
+/// anything else that takes a prediction and a target and gives a scalar, the mean over the batch's samples.
+class LossFunction {
  public:
-  AnyOptimizer() = default;
-  AnyOptimizer(optim::Optimizer& optimizer)  // NOLINT(google-explicit-constructor): an optimizer is one
-      : optimizer_(std::shared_ptr<void>(), &optimizer) {}
-  template <class O>
-    requires(std::derived_from<O, optim::Optimizer> && !std::is_const_v<O>)
-  AnyOptimizer(O&& optimizer)  // NOLINT(google-explicit-constructor): by its constraint a temporary
-      : optimizer_(std::make_shared<O>(std::move(optimizer))) {}
+  LossFunction() = default;
+  LossFunction(Tensor (*f)(const Tensor&, const Tensor&)) : f_(f) {}  // NOLINT(google-explicit-constructor)
+  template <class F>
+    requires std::is_invocable_r_v<Tensor, F&, const Tensor&, const Tensor&> && (!std::same_as<F, LossFunction>)
+  LossFunction(F f) : f_(std::move(f)) {}  // NOLINT(google-explicit-constructor)
 
-  explicit operator bool() const noexcept { return optimizer_ != nullptr; }
-  optim::Optimizer& operator*() const { return *optimizer_; }
-  optim::Optimizer* operator->() const { return optimizer_.get(); }
+  bool defined() const noexcept { return f_ != nullptr; }
+  Tensor operator()(const Tensor& prediction, const Tensor& target) const { return f_(prediction, target); }
+
+ private:
+  std::function<Tensor(const Tensor&, const Tensor&)> f_;
+};
+
+/// An optimizer as an option: a variable is referred to, a temporary is kept.
+class OptimizerRef {
+ public:
+  OptimizerRef() = default;
+  template <class O>
+    requires std::derived_from<std::remove_cvref_t<O>, optim::Optimizer> &&
+             (!std::is_const_v<std::remove_reference_t<O>>)
+  OptimizerRef(O&& optimizer) {  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload)
+    if constexpr (std::is_lvalue_reference_v<O>) {
+      optimizer_ = std::shared_ptr<optim::Optimizer>(std::shared_ptr<void>(), &optimizer);
+    } else {
+      optimizer_ = std::make_shared<std::remove_cvref_t<O>>(std::move(optimizer));
+    }
+  }
+
+  bool defined() const noexcept { return optimizer_ != nullptr; }
+  optim::Optimizer& operator*() const noexcept { return *optimizer_; }
+  optim::Optimizer* operator->() const noexcept { return optimizer_.get(); }
 
  private:
   std::shared_ptr<optim::Optimizer> optimizer_;
 };
 
-/// l1 sum |w| + l2 sum w^2 over a model's parameters, or over those that `where` picks.
-struct Penalty {
-  double l1 = 0;
-  double l2 = 0;
-  std::function<bool(const std::string& name, const Tensor& parameter)> where = {};
-};
+/// How often a schedule goes on.
+enum class Every : std::uint8_t { epoch, step };
 
-/// For Penalty::where: parameters of two or more axes, so no biases and no weights of normalisations.
-bool is_weight_matrix(const std::string& name, const Tensor& parameter);
-
-/// The penalty as a number that gradients go through, to be added to a loss; 0 where no parameter is picked. Throws
-/// Error if l1 or l2 is negative or not finite.
-Tensor penalty(const nn::Module& model, const Penalty& options);
-
-struct CheckpointOptions {
-  std::string path = {};   ///< a safetensors file; none is written if empty
-  std::int64_t every = 1;  ///< epochs; the last one is always kept
-  bool resume = false;     ///< go on from the file, if it is there
-};
+/// Nothing, a share of the training data taken out at random, or data of their own.
+using ValidationData = std::variant<std::monostate, double, datasets::AnyDataset>;
 
 struct FitOptions {
-  LossFunction loss = {};                            ///< needed
-  AnyOptimizer optimizer = {};                       ///< needed; for the model's parameters
-  std::int64_t epochs = 1;                           ///< in all, those before a resumption included
-  std::optional<std::int64_t> batch_size = {};       ///< 32 if neither this nor `batches` is given
-  std::optional<std::int64_t> batches = {};          ///< in an epoch, instead: of ceil(N / batches) samples
-  std::optional<std::int64_t> steps_per_epoch = {};  ///< an epoch ends after so many batches, if it has more
-  bool shuffle = true;
-  std::uint64_t seed = 0;  ///< of the order, and of `validation_fraction`
+  LossFunction loss = {};       ///< to be given
+  OptimizerRef optimizer = {};  ///< to be given: of the model's parameters
+  std::int64_t epochs = 1;
 
-  std::vector<Penalty> penalties = {};
+  /// Samples in a batch, 32 if neither is given; or into how many batches an epoch's samples go, all of the same size
+  /// but the last.
+  std::optional<std::int64_t> batch_size = {};
+  std::optional<std::int64_t> batches = {};
+  /// Of all that is random in the run: the order of the samples, what goes to validation, and what the model draws
+  /// (dropout), for which the run has a `default_generator()` of its own. Not of the initial weights: see
+  /// `manual_seed`.
+  std::uint64_t seed = 0;
 
-  std::optional<datasets::AnyDataset> validation = {};
-  double validation_fraction = 0;  ///< of the training data, drawn at random and held out, instead
-  std::int64_t validation_batch_size = 256;
+  /// Multiplies the learning rates that the optimizer has at the beginning, and has again afterwards.
+  /// reduce_on_plateau, for whole epochs only, watches the validation loss, or the training loss if there is none.
+  std::optional<optim::Schedule> schedule = {};
+  Every schedule_every = Every::epoch;
 
+  /// Added to the loss that is descended: l1 * sum |w| + l2 * sum w^2 over the weights that are penalised, by default
+  /// all parameters of two axes or more, so no biases and no scales.
+  double l1 = 0;
+  double l2 = 0;
+  std::function<bool(const std::string& name, const Tensor& parameter)> penalize = {};
+
+  /// Largest norm of all gradients together (see optim::clip_grad_norm), largest size of one element.
+  std::optional<double> clip_norm = {};
+  std::optional<double> clip_value = {};
+
+  ValidationData validation = {};  ///< `= test` or `= 0.1`
   std::vector<AnyMetric> metrics = {};
   std::vector<AnyCallback> callbacks = {};
-  CheckpointOptions checkpoint = {};
-  bool stop_on_nan = false;  ///< a loss that is NaN or infinite ends the run, instead of an Error
+  bool progress = true;  ///< a line on the standard output, see callbacks::Progress
+
+  /// End the run where the loss is infinite or NaN, with the weights from before that step, rather than throw Error.
+  bool stop_on_nan = false;
+
+  /// A file that is written anew after every epoch and has all that the run needs to go on from there (safetensors, the
+  /// model's weights as "model.<name>"); written whole or not at all.
+  std::string checkpoint = {};
+  /// Such a file, to go on from: with the same model, optimizer, data and options, the run ends bit for bit as if it
+  /// had never been interrupted. May be the same file as `checkpoint`.
+  std::string resume = {};
 };
 
-/// Trains a model: for each batch, forward, loss and penalties, backward, and a step of the optimizer; after each epoch
-/// the validation. Returns what came of each epoch.
+/// Trains a model:
 /// \code
 ///   const History history = fit(model, train, {.loss = cross_entropy,
 ///                                              .optimizer = optim::Adam(model.parameters(), {.lr = 1e-3}),
 ///                                              .epochs = 10,
 ///                                              .validation = test,
-///                                              .metrics = {Accuracy()},
-///                                              .callbacks = {ProgressBar()}});
+///                                              .metrics = {metrics::Accuracy()},
+///                                              .callbacks = {callbacks::CsvLog("run.csv")}});
 /// \endcode
-/// The model trains in training mode, and has its modes back at the end. Ctrl-C ends the run after the step at hand (if
-/// that was the last of its epoch, after validation); a second one ends the program.
-/// The same seeds (that of `options` and of the default generator, for dropout) give the same weights bit for bit, for
-/// any number of threads. A run that resumes from a checkpoint goes on as if it had never stopped, bit for bit:
-/// weights, buffers, optimizer, the default generator's state, the order of the data, history and callbacks
-/// are in the file. To resume, call `fit` again with the same options (more epochs are fine), a model and an optimizer
-/// of the same kind, and callbacks in the same order.
-///
-/// Throws Error before the first step on options that make no sense together and data without samples; on a checkpoint
-/// that does not fit, and then model, optimizer and generator are as before; and on a loss that is not finite, before
-/// it reaches the weights. IoError if a checkpoint can't be read or written.
+/// The model is in training mode, and in evaluation mode during validation; all its modules have the modes from before
+/// afterwards. The first Ctrl-C ends the run after the current step, and the history has what there was of that epoch.
+/// The same seeds give the same weights bit for bit, for any number of threads.
+/// Throws Error on options that make no sense, if there is nothing to train on, if the loss is no single number, if it
+/// is infinite or NaN (see `stop_on_nan`), and IoError for a checkpoint that can't be read or written.
 History fit(nn::Module& model, const datasets::AnyDataset& train, const FitOptions& options);
+/// Same with a loader, whose batches, order and seed are used instead; it goes on with its next epoch. Throws Error for
+/// a validation share or a batch size.
+History fit(nn::Module& model, datasets::DataLoader& train, const FitOptions& options);
+inline History fit(nn::Module& model, datasets::DataLoader&& train, const FitOptions& options) {
+  return fit(model, train, options);
+}
 
-/// Same with batches from a loader, which goes on from its `next_epoch`. Throws Error if options that a loader decides
-/// (batch_size, batches, validation_fraction) are given, too.
-History fit(nn::Module& model, datasets::DataLoader& loader, const FitOptions& options);
+struct EvaluateOptions {
+  LossFunction loss = {};
+  std::vector<AnyMetric> metrics = {};  ///< copied; what they have taken in already does not count
+  std::int64_t batch_size = 256;
+};
+
+/// The loss and metrics of a model in evaluation mode over all samples; records nothing. The modes of its modules are
+/// as before afterwards. Throws Error if the loss is no single number or batch_size < 1.
+Evaluation evaluate(nn::Module& model, const datasets::AnyDataset& data, const EvaluateOptions& options);
+
+struct PredictOptions {
+  std::int64_t batch_size = 256;
+};
+
+/// The model's outputs for all rows of x, [N, ...] -> [N, ...], batch by batch, in evaluation mode and unrecorded. The
+/// modes of its modules are as before afterwards. Throws ShapeError for a scalar, Error if batch_size < 1.
+Tensor predict(nn::Module& model, const Tensor& x, const PredictOptions& options = {});
+/// Same for the inputs of a data set, in its order.
+Tensor predict(nn::Module& model, const datasets::AnyDataset& data, const PredictOptions& options = {});
 
 }  // namespace wengert

@@ -2,7 +2,7 @@
 
 #include <atomic>
 #include <csignal>
-#include <vector>
+#include <mutex>
 
 namespace wengert {
 namespace {
@@ -10,20 +10,27 @@ namespace {
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may set it");
 
-std::vector<struct sigaction>& actions_before() {
-  static std::vector<struct sigaction> actions;
-  return actions;
+/// The guards that there are, and what was before the first of them.
+struct Guards {
+  std::mutex mutex;
+  int count = 0;
+  struct sigaction before = {};
+};
+
+Guards& guards() {
+  static Guards guards;
+  return guards;
 }
 
 }  // namespace
 
 InterruptGuard::InterruptGuard() {
-  struct sigaction before = {};
-  ::sigaction(SIGINT, nullptr, &before);
-  if (actions_before().empty()) interrupted = false;
-  actions_before().push_back(before);
-  // An inner guard changes nothing: after a first Ctrl-C it would otherwise take the second one for the first.
-  if (before.sa_handler == SIG_IGN || actions_before().size() > 1) return;
+  const std::lock_guard lock(guards().mutex);
+  // A further guard changes nothing: after a first Ctrl-C it would otherwise take the second one for the first.
+  if (guards().count++ > 0) return;
+  interrupted = false;
+  ::sigaction(SIGINT, nullptr, &guards().before);
+  if (guards().before.sa_handler == SIG_IGN) return;
 
   struct sigaction action = {};
   action.sa_handler = [](int) { interrupted = true; };
@@ -33,9 +40,8 @@ InterruptGuard::InterruptGuard() {
 }
 
 InterruptGuard::~InterruptGuard() {
-  const struct sigaction before = actions_before().back();
-  actions_before().pop_back();
-  if (actions_before().empty()) ::sigaction(SIGINT, &before, nullptr);
+  const std::lock_guard lock(guards().mutex);
+  if (--guards().count == 0) ::sigaction(SIGINT, &guards().before, nullptr);
 }
 
 bool InterruptGuard::requested() const noexcept { return interrupted; }

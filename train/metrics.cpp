@@ -12,68 +12,73 @@
 namespace wengert {
 namespace {
 
-struct Labels {
-  Tensor predicted;
-  Tensor truth;
-};
-
-/// Labels as they are, or of one-hot rows.
-Tensor true_labels(const char* metric, const Tensor& predicted, const Tensor& labels) {
-  if (labels.rank() == 2 && labels.dtype() != int64 && labels.dim(1) > 1) {
-    check(labels.shape() == predicted.shape(), "{}: one-hot labels {} need scores of the same shape, got {}", metric,
-          labels.shape(), predicted.shape());
-    return argmax(labels, 1);
-  }
-  check<DTypeError>(labels.dtype() == int64, "{}: labels must be int64, got {}", metric, labels.dtype());
-  check(labels.rank() == 1, "{}: labels must be [N], got {}", metric, labels.shape());
-  return labels;
-}
-
-void check_defined(const char* metric, const Tensor& predicted, const Tensor& labels) {
+/// `predicted` as labels, after checking both arguments.
+Tensor predicted_labels(const char* metric, const Tensor& predicted, const Tensor& labels) {
   check<Error>(predicted.defined() && labels.defined(), "{}: {} is undefined", metric,
                predicted.defined() ? "labels" : "predicted");
-}
-
-/// Both arguments as labels [N], after checking them.
-Labels labels_of(const char* metric, const Tensor& predicted, const Tensor& labels) {
-  check_defined(metric, predicted, labels);
-  const Tensor truth = true_labels(metric, predicted, labels);
+  check<DTypeError>(labels.dtype() == int64, "{}: labels must be int64, got {}", metric, labels.dtype());
+  check(labels.rank() == 1, "{}: labels must be [N], got {}", metric, labels.shape());
   const bool scores = predicted.rank() == 2;
   check(scores || predicted.rank() == 1, "{}: predicted must be labels [N] or scores [N, K], got {}", metric,
         predicted.shape());
   check<DTypeError>(scores || predicted.dtype() == int64, "{}: predicted labels must be int64, got {}", metric,
                     predicted.dtype());
-  check(predicted.dim(0) == truth.dim(0), "{}: {} predictions for {} labels; predicted is {}, labels is {}", metric,
-        predicted.dim(0), truth.dim(0), predicted.shape(), labels.shape());
-  check(!scores || predicted.dim(1) > 0, "{}: predicted has no classes, it is {}", metric, predicted.shape());
-  return {scores ? argmax(predicted, 1) : predicted, truth};
+  check(predicted.dim(0) == labels.dim(0), "{}: {} predictions for {} labels; predicted is {}, labels is {}", metric,
+        predicted.dim(0), labels.dim(0), predicted.shape(), labels.shape());
+  return scores ? argmax(predicted, 1) : predicted;
 }
 
-/// Same for one score a sample.
-Labels labels_of(const char* metric, const Tensor& predicted, const Tensor& labels, double threshold) {
-  check_defined(metric, predicted, labels);
-  const auto column = [&](const char* what, const Tensor& x) {
-    check(x.rank() == 1 || (x.rank() == 2 && x.dim(1) == 1), "{}: with a threshold {} must be [N] or [N, 1], got {}",
-          metric, what, x.shape());
-    return x.detach().to(float64).reshape({x.dim(0)});
-  };
-  const Tensor scores = column("predicted", predicted);
-  const Tensor truth = column("labels", labels);
-  check(scores.numel() == truth.numel(), "{}: {} predictions for {} labels; predicted is {}, labels is {}", metric,
-        scores.numel(), truth.numel(), predicted.shape(), labels.shape());
-  for (const double label : truth.data<double>()) {
-    check(label == 0 || label == 1, "{}: with a threshold labels must be 0 or 1, got {}", metric, label);
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+/// Sums f(prediction, target) over all elements, in float64.
+template <class F>
+double sum_over(const Tensor& prediction, const Tensor& target, F f) {
+  double sum = 0;
+  const auto p = prediction.to(float64);
+  const auto t = target.to(float64);
+  const auto ps = p.data<double>();
+  const auto ts = t.data<double>();
+  for (std::size_t i = 0; i < ps.size(); ++i) sum += f(ps[i], ts[i]);
+  return sum;
+}
+
+void check_same_shape(const char* metric, const Tensor& prediction, const Tensor& target) {
+  check<Error>(prediction.defined() && target.defined(), "{}: {} is undefined", metric,
+               prediction.defined() ? "target" : "prediction");
+  check(prediction.shape() == target.shape(), "{}: prediction and target must have one shape, got {} and {}", metric,
+        prediction.shape(), target.shape());
+}
+
+/// A vector [N] from [N] or [N, 1].
+Tensor as_vector(const char* metric, const char* what, const Tensor& x) {
+  check(x.rank() == 1 || (x.rank() == 2 && x.dim(1) == 1), "{} with a threshold: {} must be [N] or [N, 1], got {}",
+        metric, what, x.shape());
+  return reshape(x, {x.dim(0)});
+}
+
+/// int64 labels [N] and predicted ones, of scores that a threshold parts in classes 0 and 1.
+struct Labels {
+  Tensor predicted;
+  Tensor labels;
+};
+Labels parted(const char* metric, const Tensor& scores, const Tensor& labels, double threshold) {
+  check<Error>(scores.defined() && labels.defined(), "{}: {} is undefined", metric,
+               scores.defined() ? "labels" : "predicted");
+  check<DTypeError>(scores.dtype() != int64, "{} with a threshold: predicted must be scores, got int64", metric);
+  const Tensor s = as_vector(metric, "predicted", scores).to(float64);
+  const Tensor l = as_vector(metric, "labels", labels).to(float64);
+  check(s.dim(0) == l.dim(0), "{}: {} predictions for {} labels; predicted is {}, labels is {}", metric, s.dim(0),
+        l.dim(0), scores.shape(), labels.shape());
+  for (const double label : l.data<double>()) {
+    check(label == 0 || label == 1, "{} with a threshold: label {} is neither 0 nor 1", metric, label);
   }
-  return {(scores > threshold).to(int64), truth.to(int64)};
-}
-
-Labels labels_of(const char* metric, const Tensor& predicted, const Tensor& labels,
-                 const std::optional<double>& threshold) {
-  return threshold ? labels_of(metric, predicted, labels, *threshold) : labels_of(metric, predicted, labels);
+  std::vector<std::int64_t> predicted;
+  for (const double score : s.data<double>()) predicted.push_back(score > threshold ? 1 : 0);
+  return {from_vector(predicted), l.to(int64)};
 }
 
 double ratio(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(part) / static_cast<double>(whole);
+  return whole == 0 ? nan : static_cast<double>(part) / static_cast<double>(whole);
 }
 
 /// "98.7", "100", or "-" where there is nothing to take a share of.
@@ -120,159 +125,31 @@ std::string aligned(const std::vector<Row>& rows) {
 
 }  // namespace
 
-namespace {
-
-double share_right(const Labels& labels) {
-  const auto guess = labels.predicted.data<std::int64_t>();
-  const auto truth = labels.truth.data<std::int64_t>();
+double accuracy(const Tensor& predicted, const Tensor& labels) {
+  const Tensor guesses = predicted_labels("accuracy", predicted, labels);
+  check(labels.numel() > 0, "accuracy: there are no samples");
+  const auto guess = guesses.data<std::int64_t>();
+  const auto truth = labels.data<std::int64_t>();
   std::int64_t right = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) right += guess[i] == truth[i];
-  return ratio(right, labels.truth.numel());
-}
-
-double share_among_best(const Tensor& scores, const Tensor& labels, std::int64_t k) {
-  check_defined("top_k", scores, labels);
-  check(scores.rank() == 2, "top_k: scores must be [N, K], got {}", scores.shape());
-  const Tensor truth = true_labels("top_k", scores, labels);
-  check(scores.dim(0) == truth.dim(0), "top_k: {} rows of scores for {} labels", scores.dim(0), truth.dim(0));
-  const std::int64_t classes = scores.dim(1);
-  check(k >= 1 && k <= classes, "top_k: k must be from 1 to the number of classes, {}, got {}", classes, k);
-  const Tensor numbers = scores.detach().to(float64);
-  std::int64_t right = 0;
-  for (std::int64_t row = 0; row < truth.numel(); ++row) {
-    const auto of =
-        numbers.data<double>().subspan(static_cast<std::size_t>(row * classes), static_cast<std::size_t>(classes));
-    const std::int64_t label = truth.data<std::int64_t>()[static_cast<std::size_t>(row)];
-    check(label >= 0 && label < classes, "top_k: label {} is out of range for {} classes", label, classes);
-    const double own = of[static_cast<std::size_t>(label)];
-    std::int64_t better = 0;
-    for (std::int64_t other = 0; other < classes; ++other) {
-      const double score = of[static_cast<std::size_t>(other)];
-      better += score > own || (score == own && other < label);
-    }
-    right += better < k && own == own;  // a score that is NaN is nowhere among the best
-  }
-  return ratio(right, truth.numel());
-}
-
-/// Difference in float64, after checking both arguments.
-Tensor difference(const char* metric, const Tensor& prediction, const Tensor& target) {
-  check<Error>(prediction.defined() && target.defined(), "{}: {} is undefined", metric,
-               prediction.defined() ? "target" : "prediction");
-  check(prediction.shape() == target.shape(), "{}: prediction {} and target {} must have the same shape", metric,
-        prediction.shape(), target.shape());
-  return no_grad([&] { return prediction.detach().to(float64) - target.detach().to(float64); });
-}
-
-double total(const Tensor& x) {
-  return no_grad([&] { return sum(x).item(); });
-}
-
-double negative_log_likelihood(const Tensor& logits, const Tensor& labels) {
-  check<Error>(logits.defined() && labels.defined(), "perplexity: {} is undefined",
-               logits.defined() ? "labels" : "logits");
-  check(logits.rank() == labels.rank() + 1 && logits.shape().removed(labels.rank()) == labels.shape(),
-        "perplexity: logits must be [..., K] for labels [...], got {} and {}", logits.shape(), labels.shape());
-  if (labels.numel() == 0) return 0;
-  return no_grad([&] {
-    return cross_entropy(logits.detach().to(float64).reshape({labels.numel(), logits.dim(-1)}),
-                         labels.reshape({labels.numel()}))
-        .item();
-  });
-}
-
-/// What one class has of the confusion matrix.
-struct Counts {
-  std::int64_t hits = 0;
-  std::int64_t predicted = 0;
-  std::int64_t truth = 0;
-};
-
-/// 0 / 0 is 0.
-double share(std::int64_t part, std::int64_t whole) { return whole == 0 ? 0 : ratio(part, whole); }
-double precision_of(const Counts& c) { return share(c.hits, c.predicted); }
-double recall_of(const Counts& c) { return share(c.hits, c.truth); }
-double f1_of(const Counts& c) { return share(2 * c.hits, c.predicted + c.truth); }
-
-double averaged(const ConfusionMatrix& matrix, const ClassOptions& options, double (*of)(const Counts&)) {
-  const std::int64_t classes = matrix.classes();
-  std::vector<Counts> counts(static_cast<std::size_t>(classes));
-  Counts all;
-  for (std::int64_t truth = 0; truth < classes; ++truth) {
-    for (std::int64_t predicted = 0; predicted < classes; ++predicted) {
-      const std::int64_t count = matrix.count(truth, predicted);
-      counts[static_cast<std::size_t>(truth)].truth += count;
-      counts[static_cast<std::size_t>(predicted)].predicted += count;
-      if (truth == predicted) counts[static_cast<std::size_t>(truth)].hits = count;
-      all.truth += count;
-      all.predicted += count;
-      all.hits += truth == predicted ? count : 0;
-    }
-  }
-  if (all.truth == 0) return std::numeric_limits<double>::quiet_NaN();
-  if (options.average == Average::micro) return of(all);
-  if (options.average == Average::positive) {
-    check<Error>(options.positive >= 0, "ClassOptions: positive must not be negative, got {}", options.positive);
-    return options.positive < classes ? of(counts[static_cast<std::size_t>(options.positive)]) : 0;
-  }
-  RunningMean mean;
-  for (const Counts& c : counts) {
-    const bool occurs = c.truth + c.predicted > 0;
-    mean.add(of(c), options.average == Average::weighted ? static_cast<double>(c.truth) : occurs ? 1 : 0);
-  }
-  return mean.value();
-}
-
-void check_samples(const char* metric, const Tensor& target) {
-  check(!target.defined() || target.numel() > 0, "{}: there are no samples", metric);
-}
-
-template <class M>
-double value_of(const char* name, M metric, const Tensor& prediction, const Tensor& target) {
-  metric.add(prediction, target);
-  check_samples(name, target);
-  return metric.value();
-}
-
-}  // namespace
-
-double accuracy(const Tensor& predicted, const Tensor& labels) {
-  const Labels both = labels_of("accuracy", predicted, labels);
-  check_samples("accuracy", both.truth);
-  return share_right(both);
-}
-
-double top_k(const Tensor& scores, const Tensor& labels, std::int64_t k) {
-  const double value = share_among_best(scores, labels, k);
-  check_samples("top_k", labels);
-  return value;
-}
-
-double precision(const Tensor& predicted, const Tensor& labels, const ClassOptions& options) {
-  return value_of("precision", Precision(options), predicted, labels);
-}
-double recall(const Tensor& predicted, const Tensor& labels, const ClassOptions& options) {
-  return value_of("recall", Recall(options), predicted, labels);
-}
-double f1(const Tensor& predicted, const Tensor& labels, const ClassOptions& options) {
-  return value_of("f1", F1(options), predicted, labels);
-}
-double mse(const Tensor& prediction, const Tensor& target) {
-  return value_of("mse", MeanSquaredError(), prediction, target);
-}
-double mae(const Tensor& prediction, const Tensor& target) {
-  return value_of("mae", MeanAbsoluteError(), prediction, target);
-}
-double r2(const Tensor& prediction, const Tensor& target) { return value_of("r2", R2(), prediction, target); }
-double perplexity(const Tensor& logits, const Tensor& labels) {
-  return value_of("perplexity", Perplexity(), logits, labels);
+  return ratio(right, labels.numel());
 }
 
 Tensor confusion_matrix(const Tensor& predicted, const Tensor& labels, std::int64_t classes) {
   check(classes >= 1, "confusion_matrix: classes must be at least 1, got {}", classes);
-  ConfusionMatrix matrix({.classes = classes});
-  matrix.add(predicted, labels);
-  return matrix.table();
+  const Tensor guesses = predicted_labels("confusion_matrix", predicted, labels);
+  const auto guess = guesses.data<std::int64_t>();
+  const auto truth = labels.data<std::int64_t>();
+  const auto checked = [&](const char* what, std::int64_t label) {
+    check(label >= 0 && label < classes, "confusion_matrix: {} label {} is out of range for {} classes", what, label,
+          classes);
+    return label;
+  };
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(Shape{classes, classes}.numel()));
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    ++counts[static_cast<std::size_t>(checked("true", truth[i]) * classes + checked("predicted", guess[i]))];
+  }
+  return from_vector(counts, {classes, classes});
 }
 
 std::string format_confusion_matrix(const Tensor& matrix, const std::vector<std::string>& names) {
@@ -303,139 +180,252 @@ std::string format_confusion_matrix(const Tensor& matrix, const std::vector<std:
   return aligned(rows);
 }
 
-double RunningMean::value() const { return empty() ? std::numeric_limits<double>::quiet_NaN() : sum_ / weight_; }
+double RunningMean::value() const { return empty() ? nan : sum_ / weight_; }
 
-void Accuracy::add(const Tensor& prediction, const Tensor& target) {
-  const Labels labels = labels_of("accuracy", prediction, target, options_.threshold);
-  if (labels.truth.numel() > 0) mean_.add(share_right(labels), static_cast<double>(labels.truth.numel()));
+namespace {
+
+/// The value that a streaming metric has after one batch.
+template <class M>
+double value_of(M metric, const Tensor& prediction, const Tensor& target) {
+  metric.update(prediction, target);
+  check(prediction.dim(0) > 0, "{}: there are no samples", metric.name());
+  return metric.value();
 }
 
-TopK::TopK(std::int64_t k) : k_(k) { check<Error>(k >= 1, "TopK: k must be at least 1, got {}", k); }
+}  // namespace
+
+double top_k(const Tensor& scores, const Tensor& labels, std::int64_t k) {
+  return value_of(metrics::TopK(k), scores, labels);
+}
+double precision(const Tensor& predicted, const Tensor& labels, Average average) {
+  return value_of(metrics::Precision({.average = average}), predicted, labels);
+}
+double recall(const Tensor& predicted, const Tensor& labels, Average average) {
+  return value_of(metrics::Recall({.average = average}), predicted, labels);
+}
+double f1(const Tensor& predicted, const Tensor& labels, Average average) {
+  return value_of(metrics::F1({.average = average}), predicted, labels);
+}
+
+double mse(const Tensor& prediction, const Tensor& target) {
+  check_same_shape("mse", prediction, target);
+  check(prediction.numel() > 0, "mse: there are no elements");
+  return sum_over(prediction, target, [](double p, double t) { return (p - t) * (p - t); }) /
+         static_cast<double>(prediction.numel());
+}
+
+double mae(const Tensor& prediction, const Tensor& target) {
+  check_same_shape("mae", prediction, target);
+  check(prediction.numel() > 0, "mae: there are no elements");
+  return sum_over(prediction, target, [](double p, double t) { return std::abs(p - t); }) /
+         static_cast<double>(prediction.numel());
+}
+
+double r2(const Tensor& prediction, const Tensor& target) {
+  metrics::R2 metric;
+  metric.update(prediction, target);
+  check(prediction.dim(0) >= 2 && prediction.numel() > 0, "r2: takes two samples or more, got {}", prediction.shape());
+  return metric.value();
+}
+
+double perplexity(const Tensor& logits, const Tensor& target) {
+  return value_of(metrics::Perplexity(), logits, target);
+}
+
+Tensor Metric::result() const { return full({}, value(), float64); }
+
+namespace metrics {
+
+void Accuracy::update(const Tensor& predicted, const Tensor& labels) {
+  const auto add = [this](const Tensor& guesses, const Tensor& truth) {
+    const Tensor checked = predicted_labels("accuracy", guesses, truth);
+    if (truth.numel() > 0) mean_.add(accuracy(checked, truth), static_cast<double>(truth.numel()));
+  };
+  if (!options_.threshold) return add(predicted, labels);
+  const Labels binary = parted("accuracy", predicted, labels, *options_.threshold);
+  add(binary.predicted, binary.labels);
+}
+
+TopK::TopK(std::int64_t k) : k_(k) { check<Error>(k >= 1, "top_k: k must be at least 1, got {}", k); }
 
 std::string TopK::name() const { return fmt::format("top_{}", k_); }
 
-void TopK::add(const Tensor& prediction, const Tensor& target) {
-  const double share = share_among_best(prediction, target, k_);
-  if (prediction.dim(0) > 0) mean_.add(share, static_cast<double>(prediction.dim(0)));
-}
-
-ConfusionMatrix::ConfusionMatrix(const ConfusionMatrixOptions& options) : options_(options), classes_(0) {
-  check<Error>(options.classes >= 0, "ConfusionMatrix: classes must not be negative, got {}", options.classes);
-  clear();
-}
-
-void ConfusionMatrix::add(const Tensor& prediction, const Tensor& target) {
-  const Labels labels = labels_of("confusion_matrix", prediction, target, options_.threshold);
-  const auto guess = labels.predicted.data<std::int64_t>();
-  const auto truth = labels.truth.data<std::int64_t>();
-  std::int64_t classes = classes_;
-  if (options_.classes == 0) {
-    const bool scores = !options_.threshold && prediction.rank() == 2;
-    classes = std::max(classes, options_.threshold ? 2 : scores ? prediction.dim(1) : 0);
-    for (std::size_t i = 0; i < truth.size(); ++i) classes = std::max({classes, truth[i] + 1, guess[i] + 1});
-  }
-  const auto check_label = [&](const char* what, std::int64_t label) {
-    check(label >= 0 && label < classes, "confusion_matrix: {} label {} is out of range for {} classes", what, label,
-          classes);
-  };
+void TopK::update(const Tensor& scores, const Tensor& labels) {
+  static_cast<void>(predicted_labels("top_k", scores, labels));
+  check(scores.rank() == 2, "top_k: scores must be [N, K], got {}", scores.shape());
+  const std::int64_t classes = scores.dim(1);
+  check<Error>(k_ <= classes, "top_k: k must be at most the number of classes {}, got {}", classes, k_);
+  const auto truth = labels.data<std::int64_t>();
+  const Tensor wide = scores.to(float64);
+  const auto all = wide.data<double>();
+  std::int64_t found = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) {
-    check_label("true", truth[i]);
-    check_label("predicted", guess[i]);
+    const std::int64_t label = truth[i];
+    check(label >= 0 && label < classes, "top_k: label {} is out of range for {} classes", label, classes);
+    const auto row = all.subspan(i * static_cast<std::size_t>(classes), static_cast<std::size_t>(classes));
+    const double own = row[static_cast<std::size_t>(label)];
+    std::int64_t ahead = 0;
+    for (std::size_t other = 0; other < row.size(); ++other) {
+      // NaN is largest, as for argmax.
+      const bool larger = std::isnan(own) ? false : std::isnan(row[other]) || row[other] > own;
+      const bool equal = row[other] == own || (std::isnan(own) && std::isnan(row[other]));
+      if (larger || (equal && other < static_cast<std::size_t>(label))) ++ahead;
+    }
+    found += ahead < k_;
   }
-  grow(classes);
-  for (std::size_t i = 0; i < truth.size(); ++i) ++counts_[static_cast<std::size_t>(truth[i] * classes_ + guess[i])];
+  if (!truth.empty()) mean_.add(ratio(found, labels.numel()), static_cast<double>(truth.size()));
 }
 
-void ConfusionMatrix::grow(std::int64_t classes) {
-  if (classes == classes_) return;
-  // More than this many classes that nobody announced are a mistake in the labels.
-  check(classes <= 100'000, "confusion_matrix: a label of {}; to have that many classes, say how many there are",
-        classes - 1);
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(Shape{classes, classes}.numel()));
-  for (std::int64_t truth = 0; truth < classes_; ++truth) {
-    for (std::int64_t predicted = 0; predicted < classes_; ++predicted) {
-      counts[static_cast<std::size_t>(truth * classes + predicted)] = count(truth, predicted);
-    }
-  }
-  counts_ = std::move(counts);
-  classes_ = classes;
+ConfusionMatrix::ConfusionMatrix(std::int64_t classes) : classes_(classes) {
+  check(classes >= 1, "confusion_matrix: classes must be at least 1, got {}", classes);
+  reset();
+}
+
+void ConfusionMatrix::update(const Tensor& predicted, const Tensor& labels) {
+  counts_ = counts_ + confusion_matrix(predicted, labels, classes_);
 }
 
 double ConfusionMatrix::value() const {
+  const auto counts = counts_.data<std::int64_t>();
   std::int64_t right = 0;
   std::int64_t all = 0;
-  for (std::int64_t label = 0; label < classes_; ++label) right += count(label, label);
-  for (const std::int64_t count : counts_) all += count;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    all += counts[i];
+    if (i % static_cast<std::size_t>(classes_ + 1) == 0) right += counts[i];
+  }
   return ratio(right, all);
 }
 
-void ConfusionMatrix::clear() {
-  classes_ = options_.classes;
-  counts_.assign(static_cast<std::size_t>(Shape{classes_, classes_}.numel()), 0);
-}
+void ConfusionMatrix::reset() { counts_ = zeros({classes_, classes_}, int64); }
 
-Tensor ConfusionMatrix::table() const { return from_vector(counts_, {classes_, classes_}); }
-
-double Precision::value() const { return averaged(matrix_, options_, precision_of); }
-double Recall::value() const { return averaged(matrix_, options_, recall_of); }
-double F1::value() const { return averaged(matrix_, options_, f1_of); }
-
-void MeanSquaredError::add(const Tensor& prediction, const Tensor& target) {
-  const Tensor d = difference("mse", prediction, target);
-  if (const auto n = static_cast<double>(d.numel()); n > 0) mean_.add(total(d * d) / n, n);
-}
-
-void MeanAbsoluteError::add(const Tensor& prediction, const Tensor& target) {
-  const Tensor d = difference("mae", prediction, target);
-  if (const auto n = static_cast<double>(d.numel()); n > 0) mean_.add(total(abs(d)) / n, n);
-}
-
-void R2::add(const Tensor& prediction, const Tensor& target) {
-  const Tensor d = difference("r2", prediction, target);
-  check(d.rank() >= 1, "r2: prediction and target must be [N, ...], got {}", d.shape());
-  if (d.numel() == 0) return;
-  const std::int64_t n = d.dim(0);
-  const auto elements = static_cast<std::size_t>(d.numel() / n);
-  check(samples_ == 0 || residual_.size() == elements, "r2: samples of {} elements, the batches before had {}",
-        elements, residual_.size());
-  residual_.resize(elements);
-  mean_.resize(elements);
-  deviation_.resize(elements);
-  const Tensor numbers = target.detach().to(float64);
-  const auto y = numbers.data<double>();
-  const auto error = d.data<double>();
-  for (std::int64_t row = 0; row < n; ++row) {
-    ++samples_;
-    for (std::size_t i = 0; i < elements; ++i) {
-      const std::size_t at = static_cast<std::size_t>(row) * elements + i;
-      residual_[i] += error[at] * error[at];
-      // B. P. Welford, "Note on a method for calculating corrected sums of squares and products", 1962.
-      const double delta = y[at] - mean_[i];
-      mean_[i] += delta / static_cast<double>(samples_);
-      deviation_[i] += delta * (y[at] - mean_[i]);
-    }
+void ClassMetric::update(const Tensor& predicted, const Tensor& labels) {
+  const std::string metric = name();
+  const Labels both = options_.threshold ? parted(metric.c_str(), predicted, labels, *options_.threshold)
+                                         : Labels{predicted_labels(metric.c_str(), predicted, labels), labels};
+  const auto guess = both.predicted.data<std::int64_t>();
+  const auto truth = both.labels.data<std::int64_t>();
+  constexpr std::int64_t most_classes = 1 << 20;  // so that an index taken for a label does not ask for all memory
+  std::int64_t largest = -1;
+  const auto look_at = [&](const char* what, std::int64_t label) {
+    check(label >= 0 && label < most_classes, "{}: {} label {} is negative or absurdly large", metric, what, label);
+    check(options_.average != Average::binary || label <= 1,
+          "{}: {} label {} is neither 0 nor 1, as Average::binary needs", metric, what, label);
+    largest = std::max(largest, label);
+  };
+  for (const std::int64_t label : truth) look_at("true", label);
+  for (const std::int64_t label : guess) look_at("predicted", label);
+  classes_.resize(std::max(classes_.size(), static_cast<std::size_t>(largest + 1)));
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    ++classes_[static_cast<std::size_t>(truth[i])].labels;
+    ++classes_[static_cast<std::size_t>(guess[i])].predicted;
+    if (truth[i] == guess[i]) ++classes_[static_cast<std::size_t>(truth[i])].true_positives;
   }
 }
 
-double R2::value() const {
-  if (samples_ < 2) return std::numeric_limits<double>::quiet_NaN();
+double ClassMetric::value() const {
+  if (classes_.empty()) return nan;
+  if (options_.average == Average::binary) return classes_.size() > 1 ? of(classes_[1]) : 0;
+  Counts all;
   RunningMean mean;
-  for (std::size_t i = 0; i < residual_.size(); ++i) {
-    mean.add(deviation_[i] != 0 ? 1 - residual_[i] / deviation_[i] : residual_[i] == 0 ? 1 : 0);
+  for (const Counts& c : classes_) {
+    all = {all.true_positives + c.true_positives, all.predicted + c.predicted, all.labels + c.labels};
+    const bool occurs = c.predicted + c.labels > 0;
+    if (occurs) mean.add(of(c), options_.average == Average::weighted ? static_cast<double>(c.labels) : 1);
+  }
+  return options_.average == Average::micro ? of(all) : mean.value();
+}
+
+double Precision::of(const Counts& c) const { return c.predicted == 0 ? 0 : ratio(c.true_positives, c.predicted); }
+double Recall::of(const Counts& c) const { return c.labels == 0 ? 0 : ratio(c.true_positives, c.labels); }
+double F1::of(const Counts& c) const {
+  return c.predicted + c.labels == 0 ? 0 : ratio(2 * c.true_positives, c.predicted + c.labels);
+}
+
+void MSE::update(const Tensor& prediction, const Tensor& target) {
+  check_same_shape("mse", prediction, target);
+  if (prediction.numel() > 0) mean_.add(mse(prediction, target), static_cast<double>(prediction.numel()));
+}
+
+void MAE::update(const Tensor& prediction, const Tensor& target) {
+  check_same_shape("mae", prediction, target);
+  if (prediction.numel() > 0) mean_.add(mae(prediction, target), static_cast<double>(prediction.numel()));
+}
+
+void R2::update(const Tensor& prediction, const Tensor& target) {
+  check_same_shape("r2", prediction, target);
+  check(prediction.rank() >= 1, "r2: prediction must be [N, ...], got {}", prediction.shape());
+  if (prediction.numel() == 0) return;
+  const Shape shape = prediction.shape().removed(0);
+  if (samples_ == 0) {
+    sample_shape_ = shape;
+    const auto width = static_cast<std::size_t>(shape.numel());
+    mean_.assign(width, 0);
+    deviation_.assign(width, 0);
+    residual_.assign(width, 0);
+  }
+  check(shape == sample_shape_, "r2: samples are {} in this batch and were {} before", shape, sample_shape_);
+
+  const Tensor p = prediction.to(float64);
+  const Tensor t = target.to(float64);
+  const auto ps = p.data<double>();
+  const auto ts = t.data<double>();
+  const std::size_t width = mean_.size();
+  const auto n = static_cast<double>(prediction.dim(0));
+  for (std::size_t column = 0; column < width; ++column) {
+    double sum = 0;
+    for (std::size_t i = column; i < ts.size(); i += width) sum += ts[i];
+    const double mean = sum / n;
+    double deviation = 0;
+    for (std::size_t i = column; i < ts.size(); i += width) {
+      deviation += (ts[i] - mean) * (ts[i] - mean);
+      residual_[column] += (ts[i] - ps[i]) * (ts[i] - ps[i]);
+    }
+    const double shift = mean - mean_[column];
+    deviation_[column] += deviation + shift * shift * samples_ * n / (samples_ + n);
+    mean_[column] += shift * n / (samples_ + n);
+  }
+  samples_ += n;
+}
+
+double R2::value() const {
+  if (samples_ < 2) return nan;
+  RunningMean mean;
+  for (std::size_t i = 0; i < mean_.size(); ++i) {
+    // What equal targets leave by the rounding of their mean is no deviation.
+    const double rounding = 4 * std::numeric_limits<double>::epsilon() * mean_[i];
+    if (deviation_[i] <= samples_ * rounding * rounding) {
+      mean.add(residual_[i] == 0 ? 1 : 0);
+    } else {
+      mean.add(1 - residual_[i] / deviation_[i]);
+    }
   }
   return mean.value();
 }
 
-void Perplexity::add(const Tensor& prediction, const Tensor& target) {
-  const double loss = negative_log_likelihood(prediction, target);
-  if (target.numel() > 0) mean_.add(loss, static_cast<double>(target.numel()));
+void Perplexity::update(const Tensor& logits, const Tensor& target) {
+  check<Error>(logits.defined() && target.defined(), "perplexity: {} is undefined",
+               logits.defined() ? "target" : "logits");
+  const bool empty = logits.numel() == 0 && target.numel() == 0;
+  if (empty) return;
+  const NoGrad guard;
+  const Tensor wide = target.dtype() == int64 ? target : target.to(float64);
+  mean_.add(cross_entropy(logits.to(float64), wide).item(), static_cast<double>(logits.dim(0)));
 }
 
 double Perplexity::value() const { return std::exp(mean_.value()); }
 
-void MeanOf::add(const Tensor& prediction, const Tensor& target) {
-  check(prediction.rank() >= 1, "{}: prediction must be [N, ...], got {}", name_, prediction.shape());
-  if (const auto n = static_cast<double>(prediction.dim(0)); n > 0) mean_.add(f_(prediction, target), n);
+Mean::Mean(std::string name, Function f, bool larger_is_better)
+    : name_(std::move(name)), f_(std::move(f)), larger_is_better_(larger_is_better) {
+  check<Error>(!name_.empty() && f_ != nullptr, "Mean: needs a name and a function");
 }
 
+void Mean::update(const Tensor& prediction, const Tensor& target) {
+  if (prediction.numel() == 0) return;
+  const Tensor value = no_grad([&] { return f_(prediction, target); });
+  check(value.defined() && value.numel() == 1, "metric '{}': the function must give a single number, got {}", name_,
+        value.defined() ? value.shape() : Shape{});
+  mean_.add(value.item(), prediction.rank() == 0 ? 1 : static_cast<double>(prediction.dim(0)));
+}
+
+}  // namespace metrics
 }  // namespace wengert

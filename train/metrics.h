@@ -6,68 +6,71 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <wengert/autograd/tensor.h>
 
+/// \file
+/// How good predictions are: functions of all predictions at once, and objects in namespace `metrics` that take them in
+/// batch by batch and know the value over all samples so far, which for F1 or R2 is no mean of the batches' values. The
+/// objects go into `fit` and `evaluate`, or are used by themselves:
+/// \code
+///   metrics::F1 f1({.average = Average::weighted});
+///   for (auto [x, labels] : loader) f1.update(predict(model, x), labels);
+///   fmt::print("F1 {:.3f}\n", f1.value());
+/// \endcode
+/// Where a function throws because there are no samples, the object's value is NaN.
+
 namespace wengert {
 
-/// \file
-/// Measures of how good predictions are: functions of all of them, and objects that take them batch by batch and give
-/// the same number as if all had come at once (which the mean of the batches' values does not, for most). Functions
-/// throw ShapeError where there are no samples; objects are NaN before the first.
-
 /// The share of samples whose prediction is right. predicted: labels [N], int64, or scores (logits, probabilities)
-/// [N, K], the largest of which counts; labels: [N], int64, or one-hot rows [N, K] beside scores. Throws ShapeError or
-/// DTypeError on anything else, and on N = 0.
+/// [N, K], the largest of which counts; labels: [N], int64. Throws ShapeError or DTypeError on anything else, and on
+/// N = 0.
 double accuracy(const Tensor& predicted, const Tensor& labels);
-
-/// The share of samples whose label is among the k largest scores; of equal scores those of lower labels come first.
-/// scores: [N, K], labels as for `accuracy`. Throws Error unless 1 <= k <= K.
-double top_k(const Tensor& scores, const Tensor& labels, std::int64_t k);
 
 /// How often which class was taken for which: [classes, classes], int64, truth by row and prediction by column.
 /// Arguments as for `accuracy`, and N may be 0. Throws ShapeError naming a label out of range.
 Tensor confusion_matrix(const Tensor& predicted, const Tensor& labels, std::int64_t classes);
 
+/// The share of samples whose label is among the k largest scores; of equal scores the first ones count, as for argmax.
+/// scores: [N, K]; labels: [N], int64. Throws as `accuracy`, and Error unless 1 <= k <= K, ShapeError naming a label
+/// out of range.
+double top_k(const Tensor& scores, const Tensor& labels, std::int64_t k);
+
+/// How the values of several classes become one.
+enum class Average : std::uint8_t {
+  macro,     ///< the mean over the classes that occur among the labels or the predictions
+  micro,     ///< of the counts of all classes together; with one label a sample that is the accuracy
+  weighted,  ///< the mean over classes weighted by how many labels each has
+  binary,    ///< class 1 only, the "positive" one, against class 0. Throws ShapeError on other labels
+};
+
+/// Of what is said to be class c, the share that is: TP / (TP + FP); 0 if nothing is said to be c. Arguments and errors
+/// as for `accuracy`, and labels may not be negative. All definitions are scikit-learn's.
+double precision(const Tensor& predicted, const Tensor& labels, Average average = Average::macro);
+/// Of what is class c, the share that is found: TP / (TP + FN); 0 if nothing is c.
+double recall(const Tensor& predicted, const Tensor& labels, Average average = Average::macro);
+/// The harmonic mean of both, class by class: 2 TP / (2 TP + FP + FN); 0 if class c does not occur.
+double f1(const Tensor& predicted, const Tensor& labels, Average average = Average::macro);
+
+/// The mean of (prediction - target)^2 over all elements, in float64. Both have one shape; throws ShapeError otherwise,
+/// and if there are no elements, Error if one is undefined.
+double mse(const Tensor& prediction, const Tensor& target);
+/// The mean of |prediction - target|; as `mse`.
+double mae(const Tensor& prediction, const Tensor& target);
+/// The coefficient of determination, 1 - sum (target - prediction)^2 / sum (target - mean target)^2: 1 is perfect, 0 is
+/// as good as the mean, and less is worse. [N] or [N, ...]: for each of a sample's elements by itself, and then the
+/// mean of those. Where all targets are equal it is 1 if they are met and 0 if not. Throws as `mse`, and if N < 2.
+double r2(const Tensor& prediction, const Tensor& target);
+/// exp(cross_entropy): how many equally likely choices leave one as uncertain as the model is. Arguments and errors as
+/// for `cross_entropy`, and throws ShapeError if there are no samples.
+double perplexity(const Tensor& logits, const Tensor& target);
+
 /// The matrix as an aligned table, with each class's recall to the right and its precision below. `names`: of the
 /// classes; their numbers if empty. Zeros off the diagonal are dots, so that mistakes stand out.
 std::string format_confusion_matrix(const Tensor& matrix, const std::vector<std::string>& names = {});
-
-/// How precision, recall and F1 of the classes become one number.
-enum class Average : std::uint8_t {
-  macro,     ///< their mean over the classes that occur among truth or predictions
-  weighted,  ///< the same, each class counting as often as it is true
-  micro,     ///< from the counts of all classes together; the accuracy, for one label a sample
-  positive,  ///< of the class `positive` alone
-};
-
-struct ClassOptions {
-  Average average = Average::macro;
-  std::int64_t positive = 1;             ///< the class for Average::positive
-  std::optional<double> threshold = {};  ///< one score a sample, [N] or [N, 1]: class 1 if above, else 0; the targets,
-                                         ///< 0 and 1 of any dtype, may be [N, 1] too
-};
-
-/// Of the samples taken for a class, the share that is of it; of the samples of a class, the share taken for it; and
-/// their harmonic mean, 2 TP / (2 TP + FP + FN). 0 / 0 counts as 0, as in scikit-learn. Arguments as for `accuracy`.
-double precision(const Tensor& predicted, const Tensor& labels, const ClassOptions& options = {});
-double recall(const Tensor& predicted, const Tensor& labels, const ClassOptions& options = {});
-double f1(const Tensor& predicted, const Tensor& labels, const ClassOptions& options = {});
-
-/// Mean of (prediction - target)^2, or of |prediction - target|, over all elements. Same shapes, float.
-double mse(const Tensor& prediction, const Tensor& target);
-double mae(const Tensor& prediction, const Tensor& target);
-
-/// Coefficient of determination: 1 - sum (prediction - target)^2 / sum (target - its mean)^2, for each element of a
-/// sample over the samples [N, ...], then the mean over the elements. Where all targets are equal: 1 if met exactly,
-/// else 0, as in scikit-learn. NaN for one sample. Same shapes, float.
-double r2(const Tensor& prediction, const Tensor& target);
-
-/// exp of the mean of -log softmax(logits)[label]: how many equally likely choices would be as surprising. logits:
-/// [..., K], labels: [...] int64.
-double perplexity(const Tensor& logits, const Tensor& labels);
 
 /// A weighted mean of numbers as they come.
 class RunningMean {
@@ -86,224 +89,242 @@ class RunningMean {
   double weight_ = 0;
 };
 
-/// A metric that takes samples batch by batch. A new kind derives from this one, or is a `MeanOf`.
+/// A number about predictions, taken in batch by batch. A value: a copy goes on by itself.
 class Metric {
  public:
   virtual ~Metric() = default;
 
-  /// In histories and logs: "accuracy".
+  /// "accuracy": what it is called in histories and logs.
   virtual std::string name() const = 0;
-  /// Takes a batch, as the function of this metric does; one without samples changes nothing.
-  virtual void add(const Tensor& prediction, const Tensor& target) = 0;
-  /// Of all samples since the last `clear`; NaN if there are none.
+  /// Takes in a batch. Arguments and errors as for the function of the same name; an empty batch changes nothing.
+  virtual void update(const Tensor& prediction, const Tensor& target) = 0;
+  /// Over everything since the beginning or the last `reset`; NaN if there was nothing.
   virtual double value() const = 0;
-  virtual void clear() = 0;
-  virtual bool higher_is_better() const { return true; }
-  /// For a metric that is more than a number; histories keep this instead of the value.
-  virtual Tensor table() const { return {}; }
+  /// The whole result, where it is more than `value`; float64 or int64.
+  virtual Tensor result() const;
+  virtual void reset() = 0;
+  virtual bool larger_is_better() const = 0;
 
  protected:
   Metric() = default;
   Metric(const Metric&) = default;
+  Metric(Metric&&) = default;
   Metric& operator=(const Metric&) = default;
+  Metric& operator=(Metric&&) = default;
 };
 
 /// Any metric, as a value.
-class AnyMetric final : public Metric {
+class AnyMetric {
  public:
   template <std::derived_from<Metric> M>
-    requires(!std::same_as<M, AnyMetric>)
   AnyMetric(M metric)  // NOLINT(google-explicit-constructor): a metric is one
-      : metric_(new M(std::move(metric))),
-        copy_([](const Metric& of) -> Metric* { return new M(static_cast<const M&>(of)); }) {}
-  AnyMetric(const AnyMetric& other) : metric_(other.copy_(*other.metric_)), copy_(other.copy_) {}
+      : metric_(std::make_unique<M>(std::move(metric))), clone_([](const Metric& m) -> std::unique_ptr<Metric> {
+          return std::make_unique<M>(static_cast<const M&>(m));
+        }) {}
+  AnyMetric(const AnyMetric& other) : metric_(other.clone_(*other.metric_)), clone_(other.clone_) {}
   AnyMetric(AnyMetric&&) noexcept = default;
   AnyMetric& operator=(AnyMetric other) noexcept {
     metric_.swap(other.metric_);
-    std::swap(copy_, other.copy_);
+    std::swap(clone_, other.clone_);
     return *this;
   }
-  ~AnyMetric() override = default;
+  ~AnyMetric() = default;
 
-  std::string name() const override { return metric_->name(); }
-  void add(const Tensor& prediction, const Tensor& target) override { metric_->add(prediction, target); }
-  double value() const override { return metric_->value(); }
-  void clear() override { metric_->clear(); }
-  bool higher_is_better() const override { return metric_->higher_is_better(); }
-  Tensor table() const override { return metric_->table(); }
+  Metric& operator*() { return *metric_; }
+  Metric* operator->() { return metric_.get(); }
+  const Metric& operator*() const { return *metric_; }
+  const Metric* operator->() const { return metric_.get(); }
 
  private:
   std::unique_ptr<Metric> metric_;
-  Metric* (*copy_)(const Metric&);
+  std::unique_ptr<Metric> (*clone_)(const Metric&);
 };
+
+namespace metrics {
 
 struct AccuracyOptions {
-  std::optional<double> threshold = {};  ///< as in ClassOptions
+  /// For one score a sample, float [N] or [N, 1]: class 1 is predicted above this, else class 0. Labels may be floats,
+  /// 0 or 1, in the scores' shape then. With a sigmoid 0.5, for logits 0.
+  std::optional<double> threshold = {};
 };
-
-class Accuracy : public Metric {
+class Accuracy final : public Metric {
  public:
   explicit Accuracy(const AccuracyOptions& options = {}) : options_(options) {}
+
   std::string name() const override { return "accuracy"; }
-  void add(const Tensor& prediction, const Tensor& target) override;
+  void update(const Tensor& predicted, const Tensor& labels) override;
   double value() const override { return mean_.value(); }
-  void clear() override { mean_.clear(); }
+  void reset() override { mean_.clear(); }
+  bool larger_is_better() const override { return true; }
 
  private:
   AccuracyOptions options_;
   RunningMean mean_;
 };
 
-class TopK : public Metric {
+/// Called "top_5", with its k.
+class TopK final : public Metric {
  public:
-  /// Throws Error if k < 1.
+  /// Throws Error unless k >= 1.
   explicit TopK(std::int64_t k);
-  std::string name() const override;  // "top_5"
-  void add(const Tensor& prediction, const Tensor& target) override;
+
+  std::string name() const override;
+  void update(const Tensor& scores, const Tensor& labels) override;
   double value() const override { return mean_.value(); }
-  void clear() override { mean_.clear(); }
+  void reset() override { mean_.clear(); }
+  bool larger_is_better() const override { return true; }
 
  private:
   std::int64_t k_;
   RunningMean mean_;
 };
 
-struct ConfusionMatrixOptions {
-  std::int64_t classes = 0;              ///< as many as scores or labels show if 0
-  std::optional<double> threshold = {};  ///< as in ClassOptions
-};
-
-/// Counts what was taken for what: `table()` is as of `confusion_matrix`, the value is the accuracy.
-class ConfusionMatrix : public Metric {
+/// Its result is the matrix, its value the accuracy.
+class ConfusionMatrix final : public Metric {
  public:
-  explicit ConfusionMatrix(const ConfusionMatrixOptions& options = {});
+  /// Throws ShapeError unless classes >= 1.
+  explicit ConfusionMatrix(std::int64_t classes);
+
   std::string name() const override { return "confusion_matrix"; }
-  void add(const Tensor& prediction, const Tensor& target) override;
+  void update(const Tensor& predicted, const Tensor& labels) override;
   double value() const override;
-  void clear() override;
-  /// [K, K] int64, truth by row and prediction by column. K is 0 before the first sample unless it was given.
-  Tensor table() const override;
-
-  std::int64_t classes() const { return classes_; }
-  /// Samples of class `truth` taken for class `predicted`.
-  std::int64_t count(std::int64_t truth, std::int64_t predicted) const {
-    return counts_[static_cast<std::size_t>(truth * classes_ + predicted)];
-  }
+  Tensor result() const override { return counts_; }
+  void reset() override;
+  bool larger_is_better() const override { return true; }
 
  private:
-  void grow(std::int64_t classes);
-
-  ConfusionMatrixOptions options_;
   std::int64_t classes_;
-  std::vector<std::int64_t> counts_;
+  Tensor counts_;
 };
 
-class Precision : public Metric {
+struct ClassMetricOptions {
+  Average average = Average::macro;
+  std::optional<double> threshold = {};  ///< as for Accuracy
+};
+
+/// How often each class was right, and taken for another: base of the three below.
+class ClassMetric : public Metric {
  public:
-  explicit Precision(const ClassOptions& options = {}) : options_(options), matrix_({.threshold = options.threshold}) {}
+  void update(const Tensor& predicted, const Tensor& labels) final;
+  double value() const final;
+  void reset() final { classes_.clear(); }
+  bool larger_is_better() const final { return true; }
+
+ protected:
+  struct Counts {
+    std::int64_t true_positives = 0;
+    std::int64_t predicted = 0;
+    std::int64_t labels = 0;
+  };
+  explicit ClassMetric(const ClassMetricOptions& options) : options_(options) {}
+
+ private:
+  virtual double of(const Counts& counts) const = 0;
+
+  ClassMetricOptions options_;
+  std::vector<Counts> classes_;
+};
+class Precision final : public ClassMetric {
+ public:
+  explicit Precision(const ClassMetricOptions& options = {}) : ClassMetric(options) {}
   std::string name() const override { return "precision"; }
-  void add(const Tensor& prediction, const Tensor& target) override { matrix_.add(prediction, target); }
-  double value() const override;
-  void clear() override { matrix_.clear(); }
 
  private:
-  ClassOptions options_;
-  ConfusionMatrix matrix_;
+  double of(const Counts& counts) const override;
 };
-
-class Recall : public Metric {
+class Recall final : public ClassMetric {
  public:
-  explicit Recall(const ClassOptions& options = {}) : options_(options), matrix_({.threshold = options.threshold}) {}
+  explicit Recall(const ClassMetricOptions& options = {}) : ClassMetric(options) {}
   std::string name() const override { return "recall"; }
-  void add(const Tensor& prediction, const Tensor& target) override { matrix_.add(prediction, target); }
-  double value() const override;
-  void clear() override { matrix_.clear(); }
 
  private:
-  ClassOptions options_;
-  ConfusionMatrix matrix_;
+  double of(const Counts& counts) const override;
 };
-
-class F1 : public Metric {
+class F1 final : public ClassMetric {
  public:
-  explicit F1(const ClassOptions& options = {}) : options_(options), matrix_({.threshold = options.threshold}) {}
+  explicit F1(const ClassMetricOptions& options = {}) : ClassMetric(options) {}
   std::string name() const override { return "f1"; }
-  void add(const Tensor& prediction, const Tensor& target) override { matrix_.add(prediction, target); }
-  double value() const override;
-  void clear() override { matrix_.clear(); }
 
  private:
-  ClassOptions options_;
-  ConfusionMatrix matrix_;
+  double of(const Counts& counts) const override;
 };
 
-class MeanSquaredError : public Metric {
+class MSE final : public Metric {
  public:
   std::string name() const override { return "mse"; }
-  void add(const Tensor& prediction, const Tensor& target) override;
+  void update(const Tensor& prediction, const Tensor& target) override;
   double value() const override { return mean_.value(); }
-  void clear() override { mean_.clear(); }
-  bool higher_is_better() const override { return false; }
+  void reset() override { mean_.clear(); }
+  bool larger_is_better() const override { return false; }
 
  private:
   RunningMean mean_;
 };
-
-class MeanAbsoluteError : public Metric {
+class MAE final : public Metric {
  public:
   std::string name() const override { return "mae"; }
-  void add(const Tensor& prediction, const Tensor& target) override;
+  void update(const Tensor& prediction, const Tensor& target) override;
   double value() const override { return mean_.value(); }
-  void clear() override { mean_.clear(); }
-  bool higher_is_better() const override { return false; }
+  void reset() override { mean_.clear(); }
+  bool larger_is_better() const override { return false; }
 
  private:
   RunningMean mean_;
 };
 
-class R2 : public Metric {
+/// Means and squared deviations are merged batch by batch (T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating
+/// formulae and a pairwise algorithm for computing sample variances", 1979), so that targets far from 0 lose no digits.
+class R2 final : public Metric {
  public:
   std::string name() const override { return "r2"; }
-  void add(const Tensor& prediction, const Tensor& target) override;
+  /// Throws ShapeError if the samples' shape is not that of the batches before.
+  void update(const Tensor& prediction, const Tensor& target) override;
+  /// NaN for less than two samples.
   double value() const override;
-  void clear() override { *this = {}; }
+  void reset() override { *this = {}; }
+  bool larger_is_better() const override { return true; }
 
  private:
-  std::int64_t samples_ = 0;
-  std::vector<double> residual_;   // of each element of a sample: sum of squares
+  double samples_ = 0;
+  Shape sample_shape_;
+  // Of each of a sample's elements:
   std::vector<double> mean_;       // of the targets
-  std::vector<double> deviation_;  // sum of squares around the mean
+  std::vector<double> deviation_;  // sum (target - mean)^2
+  std::vector<double> residual_;   // sum (target - prediction)^2
 };
 
-class Perplexity : public Metric {
+class Perplexity final : public Metric {
  public:
   std::string name() const override { return "perplexity"; }
-  void add(const Tensor& prediction, const Tensor& target) override;
+  void update(const Tensor& logits, const Tensor& target) override;
   double value() const override;
-  void clear() override { mean_.clear(); }
-  bool higher_is_better() const override { return false; }
+  void reset() override { mean_.clear(); }
+  bool larger_is_better() const override { return false; }
 
  private:
-  RunningMean mean_;
+  RunningMean mean_;  // of the cross entropy
 };
 
-/// The mean over all samples of what `f(prediction, target)` gives as the mean over a batch.
-class MeanOf : public Metric {
+/// The mean over samples of what `f(prediction, target)` gives as the mean over a batch: any loss as a metric.
+class Mean final : public Metric {
  public:
-  using Function = std::function<double(const Tensor& prediction, const Tensor& target)>;
-  MeanOf(std::string name, Function f, bool higher_is_better = false)
-      : name_(std::move(name)), f_(std::move(f)), higher_is_better_(higher_is_better) {}
+  using Function = std::function<Tensor(const Tensor&, const Tensor&)>;
+  /// Throws Error if the name or the function is empty.
+  Mean(std::string name, Function f, bool larger_is_better = false);
+
   std::string name() const override { return name_; }
-  void add(const Tensor& prediction, const Tensor& target) override;
+  /// Throws ShapeError unless `f` gives a single number.
+  void update(const Tensor& prediction, const Tensor& target) override;
   double value() const override { return mean_.value(); }
-  void clear() override { mean_.clear(); }
-  bool higher_is_better() const override { return higher_is_better_; }
+  void reset() override { mean_.clear(); }
+  bool larger_is_better() const override { return larger_is_better_; }
 
  private:
   std::string name_;
   Function f_;
-  bool higher_is_better_;
+  bool larger_is_better_;
   RunningMean mean_;
 };
 
+}  // namespace metrics
 }  // namespace wengert

@@ -5,7 +5,9 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include <wengert/train/history.h>
 #include <wengert/train/metrics.h>
 
 namespace wengert {
@@ -20,6 +22,7 @@ struct Progress {
   std::optional<double> accuracy = {};
   double samples_per_second = 0;
   double seconds_left = 0;  ///< NaN or infinite if unknown
+  NamedValues values = {};  ///< shown after the accuracy
 };
 
 /// "epoch  3/20  step  12/23  loss 0.1234  accuracy 0.9712  12345 samples/s  ETA 0:05", in columns that keep their
@@ -35,6 +38,7 @@ struct ProgressLineOptions {
   std::FILE* out = stdout;
   std::optional<bool> updating = {};   ///< one line that is overwritten; if not given, when `out` is a terminal
   double seconds_between_lines = 1.0;  ///< at least, when not updating; and 0.1 between updates
+  std::int64_t epochs_before = 0;      ///< of all `epochs`, those that an earlier run has done
 };
 
 /// Shows how a training loop gets on: one line, updated in place, on a terminal, and a line now and then elsewhere, so
@@ -52,6 +56,10 @@ class ProgressLine {
 
   /// After each step, with the means over its samples.
   void step(std::int64_t samples, double loss, std::optional<double> accuracy = {});
+  /// Further numbers to show from now on.
+  void set_values(NamedValues values) { values_ = std::move(values); }
+  /// Shows where the run is, in a line that stays.
+  void end_epoch();
   /// Shows where the run has ended, be it early, and ends the line.
   void finish();
 
@@ -62,7 +70,7 @@ class ProgressLine {
 
  private:
   using Clock = std::chrono::steady_clock;
-  void show();
+  void show(bool in_full = false);
 
   ProgressLineOptions options_;
   Clock::time_point start_ = Clock::now();
@@ -73,6 +81,7 @@ class ProgressLine {
   bool line_is_open_ = false;
   RunningMean loss_;
   RunningMean accuracy_;
+  NamedValues values_;
 };
 
 }  // namespace wengert

@@ -1,12 +1,11 @@
 #pragma once
 
-/// The training loop, and what a hand-written one needs around it: metrics, progress, a clean end on Ctrl-C,
-/// checkpoints, logs, pictures.
+/// Training by `fit`, and what a hand-written loop needs around it: metrics, progress, logs, a clean end on Ctrl-C,
+/// pictures.
 
 #include <wengert/train/callback.h>
-#include <wengert/train/checkpoint.h>
+#include <wengert/train/callbacks.h>
 #include <wengert/train/draw.h>
-#include <wengert/train/evaluate.h>
 #include <wengert/train/fit.h>
 #include <wengert/train/history.h>
 #include <wengert/train/interrupt.h>
