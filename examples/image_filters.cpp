@@ -18,8 +18,8 @@
 using namespace wengert;
 
 /// [49, 49] for sigma 6; its sum is 1.
-Tensor gaussian(double sigma, std::int64_t size) {
-  const Tensor x = arange(size) - static_cast<double>(size - 1) / 2;
+Tensor gaussian(double sigma, int size) {
+  const Tensor x = arange(size) - (size - 1) / 2.0;
   const Tensor row = exp(-square(x) / (2 * sigma * sigma));
   return outer(row, row) / square(sum(row));
 }

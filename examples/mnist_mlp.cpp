@@ -61,8 +61,8 @@ double faithful_run(const Variant& variant, const datasets::Batch& train, const 
 
 double better_run(const datasets::Dataset& train, const datasets::Batch& test, const Options& options) {
   manual_seed(options.seed);
-  nn::Sequential model{nn::Flatten(),     nn::Dense(784, 512), nn::ReLU(),       nn::Dropout(0.2),
-                       nn::Dense(512, 256), nn::ReLU(),        nn::Dropout(0.2), nn::Dense(256, 10)};
+  nn::Sequential model{nn::Flatten(),       nn::Dense(784, 512), nn::ReLU(),       nn::Dropout(0.2),
+                       nn::Dense(512, 256), nn::ReLU(),          nn::Dropout(0.2), nn::Dense(256, 10)};
   const int epochs = options.quick ? 1 : 15;
   datasets::DataLoader loader(datasets::TensorDataset(train.all().x, train.all().y),
                               {.batch_size = 128, .seed = options.seed});

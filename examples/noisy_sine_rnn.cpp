@@ -70,25 +70,19 @@ struct Run {
   std::vector<double> predicted = {};  // training and test values
 };
 
-Run train(const nn::Module& model, const Data& data, double weight_decay, const optim::Schedule& rate, int epochs,
+Run train(nn::Sequential model, const Data& data, double weight_decay, const optim::Schedule& rate, int epochs,
           std::uint64_t seed) {
-  datasets::DataLoader loader(data.train, {.batch_size = 16, .seed = seed});
-  optim::RMSprop optimizer(model.parameters(),
-                           {.lr = 1e-3, .alpha = 0.9, .epsilon = 1e-7, .weight_decay = weight_decay});
-  optim::Scheduler schedule(optimizer, rate);
-  Run run;
-  for (int epoch = 0; epoch < epochs; ++epoch) {
-    RunningMean mean_loss;
-    for (auto [x, y] : loader) {
-      const Tensor loss = mse_loss(model(x), y);
-      optimizer.zero_grad();
-      loss.backward();
-      optimizer.step();
-      mean_loss.add(loss.item(), static_cast<double>(x.dim(0)));
-    }
-    schedule.step();
-    run.losses.push_back(mean_loss.value());
-  }
+  const History history =
+      fit(model, data.train,
+          {.loss = mse_loss,
+           .optimizer = optim::RMSprop(model.parameters(),
+                                       {.lr = 1e-3, .alpha = 0.9, .epsilon = 1e-7, .weight_decay = weight_decay}),
+           .epochs = epochs,
+           .batch_size = 16,
+           .seed = seed,
+           .schedule = rate,
+           .progress = false});
+  Run run{.losses = history.curve("loss")};
   no_grad([&] {
     const auto [x, y] = data.train.all();
     const Tensor before = model(x), after = model(data.test.x);

@@ -77,6 +77,14 @@ int main(int argc, char** argv) {
     }
     fmt::print("{}\n",
                plot_curves(options.file("curves.png"), {losses, accuracies, rates}, {.x_label = "step / 100"}).message);
+    const datasets::Batch points = datasets::Spiral({.seed = options.seed}).all();
+    const auto draw = [&](const std::string& file, const Run& run) {
+      const auto scores = [&](const Tensor& x) { return no_grad([&] { return run.model(x); }); };
+      const ScatterOptions look{.title = run.losses.name, .regions = decision_regions(points.x, scores)};
+      fmt::print("{}\n", plot_scatter(options.file(file), points.x, points.y, look).message);
+    };
+    draw("sgd.png", runs[1]);
+    draw("adam.png", runs[3]);
     for (const auto& [parameter, numbers] : runs[3].model.state_dict()) {
       save_npy(options.file(parameter + ".npy"), numbers);
     }

@@ -39,6 +39,14 @@ int main(int argc, char** argv) {
     }
     fmt::print("the last {} points:\n{}", points.y.numel(),
                format_confusion_matrix(confusion_matrix(predicted, points.y, 3)));
+    const auto scores = [&](const Tensor& x) { return no_grad([&] { return model(x); }); };
+    const DecisionRegions regions = decision_regions(points.x, scores);
+    fmt::print("{}\n",
+               plot_scatter(options.file("classes.png"), points.x, points.y, {.title = "classes", .regions = regions})
+                   .message);
+    fmt::print("{}\n", plot_scatter(options.file("predictions.png"), points.x, predicted,
+                                    {.title = "predictions", .regions = regions})
+                           .message);
     result.add("accuracy", mean_accuracy.value());
     result.add("points", options.epochs * points.y.numel());
     result.expect(mean_accuracy.value() >= 0.75, "three of four fresh points are sorted rightly");

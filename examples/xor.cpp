@@ -56,7 +56,8 @@ int learned(const std::vector<std::vector<double>>& runs) {
 }
 
 int main(int argc, char** argv) {
-  const About about{.name = "xor", .what = "XOR from scratch: tanh, sigmoid, Adam", .epochs = 1000, .quick_epochs = 1000};
+  const About about{
+      .name = "xor", .what = "XOR from scratch: tanh, sigmoid, Adam", .epochs = 1000, .quick_epochs = 1000};
   return run_example(argc, argv, about, [](const Options& options, Result& result) {
     const auto with_tanh = ten_runs<nn::Tanh, optim::SGD>(options, 3, 0.1);
     const auto with_sigmoid = ten_runs<nn::Sigmoid, optim::SGD>(options, 3, 0.1);
@@ -65,13 +66,14 @@ int main(int argc, char** argv) {
     fmt::print("errors after {} epochs\n seed   tanh    sigmoid  2-8-1 with Adam\n", options.epochs);
     int stuck = 0;
     for (std::size_t i = 0; i < with_tanh.size(); ++i) {
-      fmt::print("{:5}  {:.4f}  {:.4f}   {:.4f}\n", 10 * options.seed + i, with_tanh[i].back(),
-                 with_sigmoid[i].back(), better[i].back());
+      fmt::print("{:5}  {:.4f}  {:.4f}   {:.4f}\n", 10 * options.seed + i, with_tanh[i].back(), with_sigmoid[i].back(),
+                 better[i].back());
       stuck += with_tanh[i].back() > 0.2 ? 1 : 0;
     }
     fmt::print("tanh: {} of 10 learned, {} in the bad minimum\n", learned(with_tanh), stuck);
     const Panel panel{"mean squared error",
-                      {{"tanh", with_tanh[0]}, {"sigmoid", with_sigmoid[0]}, {"2-8-1 with Adam", better[0]}}, true};
+                      {{"tanh", with_tanh[0]}, {"sigmoid", with_sigmoid[0]}, {"2-8-1 with Adam", better[0]}},
+                      true};
     fmt::print("{}\n", plot_curves(options.file("errors.png"), {panel}).message);
 
     result.add("tanh_learned", learned(with_tanh));

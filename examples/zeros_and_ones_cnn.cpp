@@ -39,7 +39,7 @@ nn::Sequential small_network() {
 }
 
 nn::Sequential larger_network() {
-  return nn::Sequential{nn::Conv2d(1, 32, 3), nn::Tanh(),    nn::Conv2d(32, 64, 3), nn::Tanh(),       nn::Flatten(),
+  return nn::Sequential{nn::Conv2d(1, 32, 3),  nn::Tanh(), nn::Conv2d(32, 64, 3), nn::Tanh(), nn::Flatten(),
                         nn::Dense(36864, 128), nn::Tanh(), nn::Dense(128, 64),    nn::Tanh(), nn::Dense(64, 10)};
 }
 
