@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -249,6 +250,17 @@ TEST_F(InterruptGuardDeathTest, EndsTheProgramAtTheSecondInterrupt) {
         std::exit(0);
       },
       ::testing::KilledBySignal(SIGINT), "");
+}
+
+TEST_F(InterruptGuardTest, MayEndInAnyOrder) {
+  auto first = std::make_unique<InterruptGuard>();
+  auto second = std::make_unique<InterruptGuard>();
+  first.reset();
+  EXPECT_TRUE(handles_interrupts());
+  ::raise(SIGINT);
+  EXPECT_TRUE(second->requested());
+  second.reset();
+  EXPECT_FALSE(handles_interrupts());
 }
 
 int interrupts_seen = 0;
