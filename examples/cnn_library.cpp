@@ -61,21 +61,19 @@ struct Run {
 Run train(nn::Module& model, const datasets::Split& digits, const optim::UpdateRule& rule, int epochs,
           std::uint64_t seed) {
   optim::RuleOptimizer optimizer(model.parameters(), rule);
-  // The library adds lambda w to the gradients of weights, not of biases.
-  const Penalty l2{.l2 = 1e-5 / 2, .where = is_weight_matrix};
   const nn::CategoricalCrossEntropyLoss cost({.average = nn::CategoricalCrossEntropyLossOptions::Average::elements});
+  callbacks::Lambda forget_moments({.on_epoch_end = [&](TrainingRun&) { optimizer.reset(); }});
   Run run;
-  run.history =
-      fit(model, digits.train,
-          {.loss = cost,
-           .optimizer = optimizer,
-           .epochs = epochs,
-           .batches = 10,
-           .seed = seed,
-           .penalties = {l2},
-           .validation = digits.test,
-           .metrics = {Accuracy()},
-           .callbacks = {ProgressBar(), LambdaCallback({.on_epoch_end = [&](TrainingRun&) { optimizer.reset(); }})}});
+  run.history = fit(model, digits.train,
+                    {.loss = cost,
+                     .optimizer = optimizer,
+                     .epochs = epochs,
+                     .batches = 10,
+                     .seed = seed,
+                     .l2 = 1e-5 / 2,  // the library adds lambda w to the gradients of weights, not of biases
+                     .validation = digits.test,
+                     .metrics = {metrics::Accuracy()},
+                     .callbacks = {forget_moments}});
   const datasets::Batch unseen = digits.test.all();
   const Tensor probabilities = predict(model, unseen.x);
   run.accuracy = accuracy(probabilities, unseen.y);
@@ -96,9 +94,9 @@ int main(int argc, char** argv) {
     nn::Sequential model = model_of_the_notebook();
     fmt::print("{}\n", model.summary(Shape{1, 1, 28, 28}));
     const Run run = train(model, digits, rule, options.epochs, options.seed);
-    const Panel errors{"error", {{"train", run.history["loss"]}, {"validation", run.history["val_loss"]}}, true};
-    const Panel accuracies{"accuracy",
-                           {{"train", run.history["accuracy"]}, {"validation", run.history["val_accuracy"]}}};
+    const Panel errors{"error", {{"train", run.history.curve("loss")}, {"validation", run.history.curve("val_loss")}}, true};
+    const Panel accuracies{
+        "accuracy", {{"train", run.history.curve("accuracy")}, {"validation", run.history.curve("val_accuracy")}}};
     fmt::print("{}\n", plot_curves(options.file("curves.png"), {errors, accuracies}).message);
 
     nn::Sequential untraditional = untraditional_model();
@@ -108,10 +106,10 @@ int main(int argc, char** argv) {
     result.add("accuracy", run.accuracy);
     result.add("accuracy_by_elements", run.elements);
     result.add("untraditional_accuracy", other.accuracy);
-    result.add("untraditional_first_loss", other.history["loss"].front());
-    result.add("untraditional_last_loss", other.history["loss"].back());
+    result.add("untraditional_first_loss", other.history.curve("loss").front());
+    result.add("untraditional_last_loss", other.history.curve("loss").back());
     result.expect(run.accuracy >= (options.quick ? 0.5 : 0.9), "90 % of the images by honest count");
     result.expect(run.elements >= (options.quick ? 0.9 : 0.98), "98 % of the elements, the original's count");
-    result.expect(other.history["loss"].back() < other.history["loss"].front(), "the untraditional network trains");
+    result.expect(other.history.curve("loss").back() < other.history.curve("loss").front(), "the untraditional network trains");
   });
 }

@@ -1,29 +1,16 @@
 // Trains a small convolutional network to read handwritten digits (1797 images of 8 x 8 pixels, part of this
 // repository), and shows what came of it: accuracy, confusion matrix, misread digits, training curves, saved weights.
-//
-//   demo [--seed N] [--epochs N] [--threads N] [--out FOLDER]
 
-#include <charconv>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <exception>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include <wengert/wengert.h>
 
+#include "example.h"
+
 using namespace wengert;
 
-struct Options {
-  std::uint64_t seed = 0;
-  int epochs = 20, threads = 0;  // 0: as many as the machine has
-  double learning_rate = 3e-3;   // at first; it falls to 0 in a straight line
-  std::filesystem::path out = "build/demo";
-};
-
-struct History {
+struct Curves {
   std::vector<double> train_loss, test_loss, train_accuracy, test_accuracy;  // of each epoch
   double seconds = 0;
 };
@@ -41,22 +28,15 @@ nn::Sequential make_model() {
   };
 }
 
-Tensor predict(nn::Module& model, const Tensor& x) {
-  model.eval();
-  return no_grad([&] { return model(x); });
-}
-
 /// Until the last epoch, or Ctrl-C.
-History train(nn::Module& model, datasets::DataLoader& loader, const datasets::Batch& test, const Options& options) {
+Curves train(nn::Module& model, datasets::DataLoader& loader, const datasets::Batch& test, const Options& options) {
   const InterruptGuard interrupt;
-  const std::string weights = (options.out / "digits.safetensors").string();
-  nn::save(model, weights);  // what cannot be written is better found out before training than after
   ProgressLine progress({.epochs = options.epochs, .steps = loader.size()});
   optim::Adam optimizer(model.parameters());
-  History history;
+  Curves curves;
   for (int epoch = 0; epoch < options.epochs && !interrupt.requested(); ++epoch) {
     model.train();
-    optimizer.set_learning_rate(options.learning_rate * (options.epochs - epoch) / options.epochs);
+    optimizer.set_learning_rate(3e-3 * (options.epochs - epoch) / options.epochs);  // down to 0 in a straight line
     for (auto [x, y] : loader) {
       const Tensor logits = model(x);
       const Tensor loss = cross_entropy(logits, y);
@@ -67,15 +47,15 @@ History train(nn::Module& model, datasets::DataLoader& loader, const datasets::B
       if (interrupt.requested()) break;
     }
     const Tensor logits = predict(model, test.x);
-    history.train_loss.push_back(progress.progress().loss);
-    history.train_accuracy.push_back(progress.progress().accuracy.value());
-    history.test_loss.push_back(cross_entropy(logits, test.y).item());
-    history.test_accuracy.push_back(accuracy(logits, test.y));
+    curves.train_loss.push_back(progress.progress().loss);
+    curves.train_accuracy.push_back(progress.progress().accuracy.value());
+    curves.test_loss.push_back(cross_entropy(logits, test.y).item());
+    curves.test_accuracy.push_back(accuracy(logits, test.y));
   }
   progress.finish();
-  history.seconds = progress.seconds();
+  curves.seconds = progress.seconds();
   if (interrupt.requested()) fmt::print("interrupted: training ends here\n");
-  return history;
+  return curves;
 }
 
 void show_misread(const Tensor& images, const Tensor& truth, const Tensor& predicted) {
@@ -92,7 +72,7 @@ void show_misread(const Tensor& images, const Tensor& truth, const Tensor& predi
 }
 
 /// Whether a fresh model with the saved weights gives the same numbers.
-bool weights_survive(const nn::Module& model, const Tensor& x, const Tensor& logits, const std::string& path) {
+bool weights_survive(nn::Module& model, const Tensor& x, const Tensor& logits, const std::string& path) {
   if (!safetensors_available()) return fmt::print("weights not saved: this build has no nlohmann_json\n"), true;
   nn::save(model, path);
   nn::Sequential fresh = make_model();
@@ -102,57 +82,35 @@ bool weights_survive(const nn::Module& model, const Tensor& x, const Tensor& log
   return same;
 }
 
-bool read(const std::string& text, auto& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && *end == '\0';
-}
+int main(int argc, char** argv) {
+  const About about{
+      .name = "demo", .what = "A small network that reads handwritten digits", .epochs = 20, .quick_epochs = 5};
+  return run_example(argc, argv, about, [](const Options& options, Result& result) {
+    const auto [train_digits, test_digits] =
+        datasets::train_test_split(datasets::Digits(), 0.2, {.seed = options.seed});
+    const auto normalize = datasets::Normalize::fit(train_digits);
+    const datasets::Batch test = normalize(test_digits.all());
+    datasets::DataLoader loader(normalize(train_digits), {.batch_size = 32, .seed = options.seed});
 
-Options parse(int argc, char** argv) {
-  constexpr std::string_view usage = "options: --seed N --epochs N --threads N --out FOLDER";
-  Options options;
-  for (int i = 1; i < argc; i += 2) {
-    const std::string name = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (name == "--help") fmt::print("{}\n", usage), std::exit(0);
-    const bool understood = name == "--seed"      ? read(value, options.seed)
-                            : name == "--epochs"  ? read(value, options.epochs)
-                            : name == "--threads" ? read(value, options.threads)
-                                                  : name == "--out" && !(options.out = value).empty();
-    check<Error>(understood, "{}; got '{} {}'", usage, name, value);
-  }
-  check<Error>(options.epochs >= 1, "--epochs must be at least 1, got {}", options.epochs);
-  return options;
-}
+    nn::Sequential model = make_model();
+    fmt::print("{}\nseed {}: {} digits to train on, {} to test with\n", model.summary(Shape{1, 1, 8, 8}), options.seed,
+               train_digits.size(), test_digits.size());
 
-int main(int argc, char** argv) try {
-  const Options options = parse(argc, argv);
-  std::filesystem::create_directories(options.out);
-  if (options.threads != 0) set_num_threads(options.threads);
-  manual_seed(options.seed);
+    const std::string weights = options.file("digits.safetensors");
+    if (safetensors_available()) nn::save(model, weights);  // better to find out now than after training that it can't be
+    const Curves curves = train(model, loader, test, options);
+    const Tensor logits = predict(model, test.x);
+    const Tensor predicted = argmax(logits);
+    const double reached = accuracy(predicted, test.y);
+    fmt::print("\n{}", format_confusion_matrix(confusion_matrix(predicted, test.y, 10)));
+    show_misread(test.x, test.y, predicted);
+    const Panel losses{"loss", {{"train", curves.train_loss}, {"test", curves.test_loss}}, true};
+    const Panel accuracies{"accuracy", {{"train", curves.train_accuracy}, {"test", curves.test_accuracy}}};
+    fmt::print("\n{}\n", plot_curves(options.file("curves.png"), {losses, accuracies}).message);
 
-  const auto [train_digits, test_digits] = datasets::train_test_split(datasets::Digits(), 0.2, {.seed = options.seed});
-  const auto normalize = datasets::Normalize::fit(train_digits);
-  const datasets::Batch test = normalize(test_digits.all());
-  datasets::DataLoader loader(normalize(train_digits), {.batch_size = 32, .seed = options.seed});
-
-  nn::Sequential model = make_model();
-  fmt::print("{}\nseed {}: {} digits to train on, {} to test with\n", model.summary(Shape{1, 1, 8, 8}), options.seed,
-             train_digits.size(), test_digits.size());
-
-  const std::string weights = (options.out / "digits.safetensors").string();
-  if (safetensors_available()) nn::save(model, weights);  // better to find out now than after training that it can't be
-  const History history = train(model, loader, test, options);
-  const Tensor logits = predict(model, test.x);
-  const Tensor predicted = argmax(logits);
-  const double reached = accuracy(predicted, test.y);
-  fmt::print("\n{}", format_confusion_matrix(confusion_matrix(predicted, test.y, 10)));
-  show_misread(test.x, test.y, predicted);
-  const Panel losses{"loss", {{"train", history.train_loss}, {"test", history.test_loss}}, true};
-  const Panel accuracies{"accuracy", {{"train", history.train_accuracy}, {"test", history.test_accuracy}}};
-  fmt::print("\n{}\n", plot_curves((options.out / "curves.png").string(), {losses, accuracies}).message);
-  const bool same = weights_survive(model, test.x, logits, weights);
-  fmt::print("RESULT demo test_accuracy={:.4f} train_seconds={:.1f}\n", reached, history.seconds);
-  return reached >= 0.98 && same ? 0 : 1;
-} catch (const std::exception& error) {
-  fmt::print(stderr, "demo: {}\n", error.what());
-  return 2;
+    result.add("test_accuracy", reached);
+    result.add("train_seconds", curves.seconds, 1);
+    result.expect(reached >= (options.quick ? 0.9 : 0.98), "98 % of the test digits");
+    result.expect(weights_survive(model, test.x, logits, weights), "the saved weights give the same predictions");
+  });
 }

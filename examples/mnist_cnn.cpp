@@ -47,14 +47,14 @@ int main(int argc, char** argv) {
                                  .batch_size = 64,
                                  .seed = options.seed,
                                  .validation = test,
-                                 .metrics = {Accuracy()},
-                                 .callbacks = {ProgressBar(), CsvLog(options.file("history.csv"))}});
+                                 .metrics = {metrics::Accuracy()},
+                                 .callbacks = {callbacks::CsvLog(options.file("history.csv"))}});
 
     const Tensor predicted = argmax(predict(model, test));
     const Tensor labels = test.all().y;
     fmt::print("\n{}", format_confusion_matrix(confusion_matrix(predicted, labels, 10)));
-    const Panel losses{"loss", {{"train", history["loss"]}, {"test", history["val_loss"]}}, true};
-    const Panel accuracies{"accuracy", {{"train", history["accuracy"]}, {"test", history["val_accuracy"]}}};
+    const Panel losses{"loss", {{"train", history.curve("loss")}, {"test", history.curve("val_loss")}}, true};
+    const Panel accuracies{"accuracy", {{"train", history.curve("accuracy")}, {"test", history.curve("val_accuracy")}}};
     fmt::print("\n{}\n", plot_curves(options.file("curves.png"), {losses, accuracies}).message);
     nn::save(model, options.file("mnist_cnn.safetensors"));
 

@@ -90,10 +90,9 @@ int main(int argc, char** argv) {
                                  .batch_size = 50,
                                  .seed = options.seed,
                                  .validation = tested,
-                                 .metrics = {Accuracy()},
-                                 .callbacks = {ProgressBar()}});
+                                 .metrics = {metrics::Accuracy()}});
 
-    const double larger_accuracy = history["val_accuracy"].back();
+    const double larger_accuracy = history.curve("val_accuracy").back();
     result.add("test_accuracy", small_accuracy);
     result.add("larger_test_accuracy", larger_accuracy);
     result.expect(losses.back() < losses.front(), "the loss falls");

@@ -3,46 +3,35 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <string_view>
-#include <system_error>
 
-#include <fmt/core.h>
-#include <sys/wait.h>
+#include <fmt/format.h>
+
+#include "train/detail/gnuplot.h"
 
 namespace wengert {
 namespace {
 
-namespace fs = std::filesystem;
+using detail::colour;
+using detail::Drawing;
+using detail::gnuplot_quoted;
 
-/// In single quotes, as gnuplot reads it: a quote is doubled.
-std::string gnuplot_quoted(std::string_view text) {
-  std::string quoted = "'";
-  for (const char c : text) {
-    if (c == '\'') quoted += c;
-    quoted += c == '\n' ? ' ' : c;
-  }
-  return quoted + "'";
+/// For a cell of a file whose cells are parted by commas.
+std::string csv_cell(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return c == ',' || c == '\n' || c == '\r' || c == '"'; }, ' ');
+  return text;
 }
 
-std::string shell_quoted(std::string_view text) {
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
-}
+std::string csv_number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : ""; }
 
 std::string csv_of(const std::vector<Panel>& panels, std::string_view x_label) {
-  std::string text(x_label);
+  std::string text = csv_cell(std::string(x_label));
   std::size_t rows = 0;
   for (const Panel& panel : panels) {
     for (const Curve& curve : panel.curves) {
-      std::string name = panel.y_label + " " + curve.name;
-      std::ranges::replace_if(
-          name, [](char c) { return c == ',' || c == '\n'; }, ' ');
-      text += "," + name;
+      text += "," + csv_cell(panel.y_label + " " + curve.name);
       rows = std::max(rows, curve.values.size());
     }
   }
@@ -50,67 +39,52 @@ std::string csv_of(const std::vector<Panel>& panels, std::string_view x_label) {
     text += fmt::format("\n{}", row + 1);
     for (const Panel& panel : panels) {
       for (const Curve& curve : panel.curves) {
-        const bool has_value = row < curve.values.size() && std::isfinite(curve.values[row]);
-        text += has_value ? fmt::format(",{}", curve.values[row]) : ",";
+        text += "," + (row < curve.values.size() ? csv_number(curve.values[row]) : "");
       }
     }
   }
   return text + "\n";
 }
 
-std::string script_of(const std::vector<Panel>& panels, const PlotOptions& options, const fs::path& png,
-                      const fs::path& csv) {
-  std::string text = fmt::format(
-      "if (strstrt(GPVAL_TERMINALS, 'pngcairo')) {{\n"
-      "  set terminal pngcairo noenhanced size {},420 font 'sans,10'\n"
-      "}} else {{\n"
-      "  set terminal png noenhanced size {},420\n"
-      "}}\n"
-      "set output {}\n"
-      "set datafile separator ','\n"
-      "set multiplot layout 1,{} title {}\n"
-      "set xlabel {}\n"
-      "set grid linetype 1 linecolor rgb '#cccccc'\n"
-      "set key top center horizontal outside\n"
-      "set border 3\n"
-      "set tics nomirror\n",
-      560 * panels.size(), 560 * panels.size(), gnuplot_quoted(png.filename().string()), panels.size(),
-      gnuplot_quoted(options.title), gnuplot_quoted(options.x_label));
+std::string script_of(const std::vector<Panel>& panels, const PlotOptions& options, const Drawing& drawing) {
+  const auto count = static_cast<double>(panels.size());
+  // Two rows where more than three would make each too narrow to read.
+  const double rows = panels.size() > 3 ? 2 : 1;
+  const double columns = std::ceil(count / rows);
+  std::string text = drawing.head(std::max(columns * 430, 500.0), rows * 330 + (options.title.empty() ? 0 : 30));
+  text += fmt::format("set multiplot layout {},{}{}\n", rows, columns,
+                      options.title.empty() ? "" : " title " + gnuplot_quoted(options.title));
+  text += fmt::format("set xlabel {}\nset key outside top center horizontal reverse Left samplen 2\n",
+                      gnuplot_quoted(options.x_label));
   std::size_t column = 2;
   for (const Panel& panel : panels) {
     text += fmt::format("set ylabel {}\n{}\nplot ", gnuplot_quoted(panel.y_label),
                         panel.log_scale ? "set logscale y" : "unset logscale y");
     for (std::size_t i = 0; i < panel.curves.size(); ++i) {
-      text += fmt::format("{}{} every ::1 using 1:{} with linespoints pointtype 7 pointsize 0.5 linewidth 2 title {}",
-                          i == 0 ? "" : ", ", gnuplot_quoted(csv.filename().string()), column++,
-                          gnuplot_quoted(panel.curves[i].name));
+      // Points mark the epochs as long as they can be told apart.
+      const bool few = panel.curves[i].values.size() <= 30;
+      text +=
+          fmt::format("{}{} every ::1 using 1:{} with {} linewidth 1.5 linecolor rgb '{}' title {}", i == 0 ? "" : ", ",
+                      drawing.data(), column++, few ? "linespoints pointtype 7 pointsize 0.4" : "lines", colour(i),
+                      gnuplot_quoted(panel.curves[i].name));
     }
     text += "\n";
   }
   return text + "unset multiplot\n";
 }
 
-bool write(const fs::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  return !file.fail();
-}
-
-struct Outcome {
-  int status;
-  std::string output;
-};
-
-/// Runs a shell command; its output is what it printed.
-Outcome run(const std::string& command) {
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  if (pipe == nullptr) return {127, "no process could be started"};
-  std::string output;
-  char buffer[256];
-  while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) output += buffer;
-  const int status = ::pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1, output};
+/// Whether a logarithmic axis shows more: values above 0 that go over more than a decade.
+bool spans_decades(const std::vector<Curve>& curves) {
+  double low = HUGE_VAL;
+  double high = 0;
+  for (const Curve& curve : curves) {
+    for (const double value : curve.values) {
+      if (!std::isfinite(value)) continue;
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
+  }
+  return low > 0 && high > 10 * low;
 }
 
 }  // namespace
@@ -120,26 +94,79 @@ PlotResult plot_curves(const std::string& path, const std::vector<Panel>& all_pa
   std::ranges::copy_if(all_panels, std::back_inserter(panels),
                        [](const Panel& panel) { return !panel.curves.empty(); });
   if (panels.empty()) return {false, "there are no curves to draw"};
+  const Drawing drawing("curves", path, options.program, ".csv");
+  return drawing.draw(csv_of(panels, options.x_label), script_of(panels, options, drawing));
+}
 
-  const fs::path png(path);
-  const fs::path csv = fs::path(png).replace_extension(".csv");
-  const fs::path script = fs::path(png).replace_extension(".gp");
-  if (!write(csv, csv_of(panels, options.x_label)) || !write(script, script_of(panels, options, png, csv))) {
-    return {false, fmt::format("cannot write {} and {}; the curves are not kept", csv.string(), script.string())};
+std::vector<Panel> panels_of(const History& history) {
+  std::vector<Panel> panels;
+  const auto panel_of = [&](const std::string& name) { return std::ranges::find(panels, name, &Panel::y_label); };
+  for (const EpochRecord& record : history.epochs) {
+    for (const auto& [name, value] : record.values()) {
+      if (name == "epoch" || name == "learning_rate" || name == "seconds") continue;
+      const bool of_validation = name.starts_with("val_");
+      const std::string metric = of_validation ? name.substr(4) : name;
+      auto panel = panel_of(metric);
+      if (panel == panels.end()) panel = panels.insert(panels.end(), Panel{.y_label = metric, .curves = {}});
+      const std::string_view curve = of_validation ? "validation" : "training";
+      if (std::ranges::find(panel->curves, curve, &Curve::name) != panel->curves.end()) continue;
+      panel->curves.push_back({std::string(curve), history.curve(name)});
+    }
+  }
+  for (Panel& panel : panels) panel.log_scale = panel.y_label == "loss" && spans_decades(panel.curves);
+  return panels;
+}
+
+PlotResult plot_history(const std::string& path, const History& history, const PlotOptions& options) {
+  return plot_curves(path, panels_of(history), options);
+}
+
+PlotResult plot_lines(const std::string& path, const std::vector<Line>& lines, const LinePlotOptions& options) {
+  std::size_t rows = 0;
+  for (const Line& line : lines) {
+    check(line.x.size() == line.y.size(), "plot_lines: '{}' has {} values of x and {} of y", line.name, line.x.size(),
+          line.y.size());
+    rows = std::max(rows, line.x.size());
+  }
+  if (rows == 0) return {false, "there are no lines to draw"};
+
+  // Two columns for each line.
+  std::string data;
+  for (const Line& line : lines) {
+    data += fmt::format("{}{},{}", data.empty() ? "" : ",", csv_cell(line.name + " x"), csv_cell(line.name + " y"));
+  }
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      const bool there = row < lines[i].x.size();
+      data += fmt::format("{}{},{}", i == 0 ? "\n" : ",", there ? csv_number(lines[i].x[row]) : "",
+                          there ? csv_number(lines[i].y[row]) : "");
+    }
   }
 
-  const fs::path folder = png.has_parent_path() ? png.parent_path() : fs::path(".");
-  const std::string command = fmt::format("cd {} && {} {}", shell_quoted(folder.string()),
-                                          shell_quoted(options.program), shell_quoted(script.filename().string()));
-  std::error_code error;
-  if (fs::is_regular_file(png, error)) fs::remove(png, error);  // so that one that is there afterwards is the new one
-  const Outcome outcome = run("{ " + command + "; } </dev/null 2>&1");
-  if (outcome.status == 0 && fs::exists(png, error)) return {true, fmt::format("curves drawn: {}", png.string())};
-  const std::string reason = outcome.status == 127
-                                 ? options.program + " is not installed"
-                                 : fmt::format("{} failed ({})", options.program, outcome.output.substr(0, 200));
-  return {false, fmt::format("no picture of the curves: {}. Their data are in {}; to draw them: {}", reason,
-                             csv.string(), command)};
+  const Drawing drawing("lines", path, options.program, ".csv");
+  std::string script = drawing.head(860, 380);
+  if (!options.title.empty()) script += fmt::format("set title {}\n", gnuplot_quoted(options.title));
+  script +=
+      fmt::format("set xlabel {}\nset ylabel {}\nset key outside top center horizontal reverse Left samplen 2\n{}{}",
+                  gnuplot_quoted(options.x_label), gnuplot_quoted(options.y_label),
+                  options.log_x ? "set logscale x\n" : "", options.log_y ? "set logscale y\n" : "");
+  for (const auto& [x, text] : options.marks) {
+    script += fmt::format(
+        "set arrow from {0}, graph 0 to {0}, graph 1 nohead linewidth 1 dashtype 2 linecolor rgb '#888888'\n"
+        "set label {1} at {0}, graph 0.96 offset 0.7,0 textcolor rgb '#666666'\n",
+        x, gnuplot_quoted(text));
+  }
+  script += "plot ";
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const LineStyle style = lines[i].style;
+    script += fmt::format("{}{} every ::1 using {}:{} with {} linecolor rgb '{}' title {}", i == 0 ? "" : ", ",
+                          drawing.data(), 2 * i + 1, 2 * i + 2,
+                          style == LineStyle::points   ? "points pointtype 7 pointsize 0.3"
+                          : style == LineStyle::dashed ? "lines linewidth 1.5 dashtype 2"
+                                                       : "lines linewidth 1.5",
+                          colour(i), gnuplot_quoted(lines[i].name));
+  }
+  return drawing.draw(data + "\n", script + "\n");
 }
 
 }  // namespace wengert
