@@ -119,7 +119,7 @@ std::string write(Model& model, const Text& text, std::string start, int count) 
 int main(int argc, char** argv) {
   const About about{.name = "char_transformer", .what = "A transformer that writes", .epochs = 20, .quick_epochs = 1};
   return run_example(argc, argv, about, [](const Options& options, Result& result) {
-    const Text text = read(std::string(std::getenv("HOME")) + "/.cache/wengert/text/jargon.txt", 0.1);
+    const Text text = read(fetched_file("text/jargon.txt"), 0.1);
     Model model(text.size());
     optim::AdamW optimizer(model.parameters(), {.lr = 3e-3, .weight_decay = 0.01});
     const std::int64_t per_epoch = options.quick ? 30 : steps_per_epoch, steps = options.epochs * per_epoch;
