@@ -1,94 +1,57 @@
 #include "datasets/detail/data_file.h"
 
-#include <cerrno>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <memory>
 #include <system_error>
 #include <vector>
 
-#ifdef WENGERT_HAVE_ZLIB
-#include <zlib.h>
-#endif
-
 #include <wengert/autograd/error.h>
+
+#include "io/detail/read_file.h"
 
 namespace wengert::datasets::detail {
 namespace {
 
-void check_readable(const char* dataset, const std::string& path) {
-  std::error_code error;
-  check<IoError>(!std::filesystem::is_directory(path, error), "{}: cannot read '{}': it is a directory", dataset, path);
-  errno = 0;
-  const std::ifstream file(path, std::ios::binary);
-  check<IoError>(file.is_open(), "{}: cannot open '{}': {}", dataset, path, std::strerror(errno));
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
-#ifdef WENGERT_HAVE_ZLIB
-
-std::string read_bytes(const char* dataset, const std::string& path) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  check<IoError>(file != nullptr, "{}: cannot open '{}': {}", dataset, path, std::strerror(errno));
-  std::string bytes;
-  std::vector<char> buffer(1 << 16);
-  for (;;) {
-    const int count = gzread(file.get(), buffer.data(), static_cast<unsigned>(buffer.size()));
-    if (count > 0) bytes.append(buffer.data(), static_cast<std::size_t>(count));
-    if (count == static_cast<int>(buffer.size())) continue;
-    // Fewer bytes than asked for: the end, or an error; a file that is cut short may only be known by its state.
-    int state = Z_OK;
-    const char* problem = gzerror(file.get(), &state);
-    check<IoError>(state != Z_BUF_ERROR, "{}: '{}' is cut short: the compressed data end after {} bytes of content",
-                   dataset, path, bytes.size());
-    check<IoError>(state == Z_OK || state == Z_STREAM_END, "{}: cannot read '{}': {}", dataset, path,
-                   state == Z_ERRNO ? std::strerror(errno) : problem);
-    if (count <= 0) return bytes;
+/// Where data may be, in the order in which they are looked for.
+std::vector<std::string> data_folders() {
+  std::vector<std::string> folders;
+  if (const std::string data = variable("WENGERT_DATA"); !data.empty()) folders.push_back(data);
+  if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty()) {
+    folders.push_back(cache + "/wengert");
+  } else if (const std::string home = variable("HOME"); !home.empty()) {
+    folders.push_back(home + "/.cache/wengert");
   }
+  folders.emplace_back(WENGERT_DATASETS_INSTALL_DIR);
+  folders.emplace_back(WENGERT_DATASETS_SOURCE_DIR);
+  return folders;
 }
-
-#else
-
-std::string read_bytes(const char* dataset, const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  check<IoError>(!file.bad(), "{}: cannot read '{}'", dataset, path);
-  check<IoError>(!bytes.starts_with("\x1f\x8b"),
-                 "{}: '{}' is compressed, and this library was built without zlib; install zlib (Debian: zlib1g-dev) "
-                 "and build again, or decompress the file and name it",
-                 dataset, path);
-  return bytes;
-}
-
-#endif
 
 }  // namespace
 
-std::string find_data_file(const char* dataset, const std::string& path, const std::string& file) {
+std::string find_data_file(const char* dataset, const std::string& path, const std::string& file,
+                           const std::string& fetched_as) {
   if (!path.empty()) return path;
-  std::vector<std::string> folders;
-  const char* data = std::getenv("WENGERT_DATA");
-  if (data != nullptr && *data != '\0') folders.emplace_back(data);
-  folders.emplace_back(WENGERT_DATASETS_INSTALL_DIR);
-  folders.emplace_back(WENGERT_DATASETS_SOURCE_DIR);
-
   std::string tried;
-  for (const std::string& folder : folders) {
-    const std::filesystem::path candidate = std::filesystem::path(folder) / file;
-    std::error_code error;
-    if (std::filesystem::exists(candidate, error)) return candidate.string();
+  for (const std::string& folder : data_folders()) {
+    for (const char* ending : {"", ".gz"}) {
+      const std::string candidate = (std::filesystem::path(folder) / (file + ending)).string();
+      std::error_code error;
+      if (std::filesystem::exists(candidate, error)) return candidate;
+    }
     tried += (tried.empty() ? "'" : ", '") + folder + "'";
   }
-  fail<IoError>("{}: no file {} in {}; name it in the option `file`, or its folder in $WENGERT_DATA", dataset, file,
-                tried);
+  const std::string advice = fetched_as.empty() ? "name it in the option `file`, or its folder in $WENGERT_DATA"
+                                                : "`tools/fetch-data " + fetched_as + "` fetches it";
+  fail<IoError>("{}: no file {} in {}; {}", dataset, file, tried, advice);
 }
 
 std::string read_data_file(const char* dataset, const std::string& path) {
-  check_readable(dataset, path);
-  return read_bytes(dataset, path);
+  return wengert::detail::read_file(dataset, path);
 }
 
 }  // namespace wengert::datasets::detail

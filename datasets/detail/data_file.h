@@ -7,9 +7,11 @@
 
 namespace wengert::datasets::detail {
 
-/// `path` if it is not empty, else the first that exists of `file` in $WENGERT_DATA, in the installed data and in the
-/// source tree. Throws IoError that starts with `dataset` and lists the folders where it is not.
-std::string find_data_file(const char* dataset, const std::string& path, const std::string& file);
+/// `path` if it is not empty, else the first that exists of `file`, raw or with .gz after its name, in $WENGERT_DATA,
+/// in the user's cache, in the installed data and in the source tree. Throws IoError that starts with `dataset`, lists
+/// the folders where it is not and says that `tools/fetch-data fetched_as` fetches it, if it does.
+std::string find_data_file(const char* dataset, const std::string& path, const std::string& file,
+                           const std::string& fetched_as = {});
 
 /// The bytes of a file; a gzip file's are decompressed. Throws IoError that starts with `dataset` and names the path if
 /// it is missing or unreadable, its compressed data are damaged or cut short, or it would need zlib, and that is

@@ -2,6 +2,7 @@
 
 /// Data sets, and how a training loop gets its batches from them.
 
+#include <wengert/datasets/byte_images.h>
 #include <wengert/datasets/data_loader.h>
 #include <wengert/datasets/dataset.h>
 #include <wengert/datasets/digits.h>
