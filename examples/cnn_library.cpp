@@ -94,7 +94,8 @@ int main(int argc, char** argv) {
     nn::Sequential model = model_of_the_notebook();
     fmt::print("{}\n", model.summary(Shape{1, 1, 28, 28}));
     const Run run = train(model, digits, rule, options.epochs, options.seed);
-    const Panel errors{"error", {{"train", run.history.curve("loss")}, {"validation", run.history.curve("val_loss")}}, true};
+    const Panel errors{
+        "error", {{"train", run.history.curve("loss")}, {"validation", run.history.curve("val_loss")}}, true};
     const Panel accuracies{
         "accuracy", {{"train", run.history.curve("accuracy")}, {"validation", run.history.curve("val_accuracy")}}};
     fmt::print("{}\n", plot_curves(options.file("curves.png"), {errors, accuracies}).message);
@@ -110,6 +111,7 @@ int main(int argc, char** argv) {
     result.add("untraditional_last_loss", other.history.curve("loss").back());
     result.expect(run.accuracy >= (options.quick ? 0.5 : 0.9), "90 % of the images by honest count");
     result.expect(run.elements >= (options.quick ? 0.9 : 0.98), "98 % of the elements, the original's count");
-    result.expect(other.history.curve("loss").back() < other.history.curve("loss").front(), "the untraditional network trains");
+    result.expect(other.history.curve("loss").back() < other.history.curve("loss").front(),
+                  "the untraditional network trains");
   });
 }

@@ -97,7 +97,8 @@ int main(int argc, char** argv) {
                train_digits.size(), test_digits.size());
 
     const std::string weights = options.file("digits.safetensors");
-    if (safetensors_available()) nn::save(model, weights);  // better to find out now than after training that it can't be
+    if (safetensors_available())
+      nn::save(model, weights);  // better to find out now than after training that it can't be
     const Curves curves = train(model, loader, test, options);
     const Tensor logits = predict(model, test.x);
     const Tensor predicted = argmax(logits);

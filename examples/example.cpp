@@ -1,12 +1,12 @@
 #include "example.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 #include <CLI/CLI.hpp>
 
-#include <wengert/autograd/parallel.h>
-#include <wengert/autograd/random.h>
+#include <wengert/wengert.h>
 
 int run_example(int argc, char** argv, const About& about, const std::function<void(const Options&, Result&)>& run) {
   Options options{.out = "build/out/" + about.name};
@@ -35,4 +35,32 @@ int run_example(int argc, char** argv, const About& about, const std::function<v
     fmt::print(stderr, "{}: {}\n", about.name, error.what());
     return 2;
   }
+}
+
+std::string fetched_file(std::string_view name) {
+  const auto set = [](const char* variable) { return std::getenv(variable) != nullptr && *std::getenv(variable) != 0; };
+  std::filesystem::path folder;
+  if (set("WENGERT_DATA")) {
+    folder = std::getenv("WENGERT_DATA");
+  } else if (set("XDG_CACHE_HOME")) {
+    folder = std::filesystem::path(std::getenv("XDG_CACHE_HOME")) / "wengert";
+  } else if (set("HOME")) {
+    folder = std::filesystem::path(std::getenv("HOME")) / ".cache/wengert";
+  }
+  return (folder / name).string();
+}
+
+wengert::Tensor load_picture(const Options& options) {
+  using namespace wengert;
+  const std::string path = options.files.empty() ? fetched_file("photograph/china.jpg") : options.files.front();
+  if (!options.files.empty() || std::filesystem::exists(path)) {
+    fmt::print("the picture is {}\n", path);
+    const Tensor picture = load_image(path);
+    return picture.dim(0) >= 3 ? picture.slice(0, 3)
+                               : cat({picture[0], picture[0], picture[0]}).reshape({3, picture.dim(1), picture.dim(2)});
+  }
+  fmt::print("a synthetic picture; `tools/fetch-data photograph` fetches a real one\n");
+  const Tensor y = linspace(-1, 1, 480).reshape({480, 1}), x = linspace(-1, 1, 640).reshape({1, 640});
+  const Tensor disc = sigmoid(40 * (0.6 - hypot(x, y))), waves = 0.5 + 0.5 * sin(40 * x * y) * cos(25 * (x + y));
+  return stack({0.8 * disc + 0.2 * waves, waves * (1 - disc), 0.5 + 0.25 * (x + y)});
 }

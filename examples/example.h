@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include <wengert/autograd/tensor.h>
+
 /// What all examples have in common: options, the RESULT line, the exit code.
 
 struct Options {
@@ -53,6 +55,13 @@ struct About {
   std::string files = {};  ///< what the files are that may follow the options; none if empty
 };
 
-/// The whole main function: parses the options (`--help` lists them), seeds the random numbers, makes the output folder,
-/// runs the example and prints its RESULT. Returns 0, or 1 if an expectation was missed, or 2 after an error.
+/// The whole main function: parses the options (`--help` lists them), seeds the random numbers, makes the output
+/// folder, runs the example and prints its RESULT. Returns 0, or 1 if an expectation was missed, or 2 after an error.
 int run_example(int argc, char** argv, const About& about, const std::function<void(const Options&, Result&)>& run);
+
+/// Where `tools/fetch-data` puts a file, such as "photograph/china.jpg", whether it is there or not.
+std::string fetched_file(std::string_view name);
+
+/// A picture [3, H, W], from 0 to 1, and says which: the first of the files on the command line, or else a photograph
+/// that was fetched, or else a synthetic one.
+wengert::Tensor load_picture(const Options& options);

@@ -59,15 +59,20 @@ nn::Sequential better() {
                         nn::Dense(8, 1)};
 }
 
-std::vector<double> numbers(const Tensor& x) {
-  const Tensor values = x.to(float64);
-  return {values.data<double>().begin(), values.data<double>().end()};
+/// Values that end at the last point, over t.
+Line line(const std::string& name, const Tensor& y, LineStyle style = LineStyle::solid) {
+  const Tensor values = flatten(y).to(float64);
+  const Tensor t = arange(static_cast<double>(points - y.dim(0)), points, 1, float64);
+  return {name,
+          {t.data<double>().begin(), t.data<double>().end()},
+          {values.data<double>().begin(), values.data<double>().end()},
+          style};
 }
 
 struct Run {
   std::vector<double> losses = {};  // mean squared errors of the epochs
   double train_error = 0, test_error = 0;
-  std::vector<double> predicted = {};  // training and test values
+  Tensor predicted = {};  // training and test values
 };
 
 Run train(nn::Sequential model, const Data& data, double weight_decay, const optim::Schedule& rate, int epochs,
@@ -88,7 +93,7 @@ Run train(nn::Sequential model, const Data& data, double weight_decay, const opt
     const Tensor before = model(x), after = model(data.test.x);
     run.train_error = mse_loss(before, y).item();
     run.test_error = mse_loss(after, data.test.y).item();
-    run.predicted = numbers(cat({before, after}));
+    run.predicted = cat({before, after});
   });
   return run;
 }
@@ -100,7 +105,8 @@ int main(int argc, char** argv) {
     const std::uint64_t seeds = options.quick ? 1 : 5;
     const std::int64_t published_window = 4, better_window = 32;
     RunningMean published_train, published_test, better_train, better_test;
-    std::vector<Panel> series, errors;
+    std::vector<Line> series;
+    std::vector<Panel> errors;
     fmt::print(" seed  as published: train  test  better: train  test\n");
     for (std::uint64_t seed = options.seed; seed < options.seed + seeds; ++seed) {
       manual_seed(seed);
@@ -116,13 +122,14 @@ int main(int argc, char** argv) {
       better_train.add(good.train_error);
       better_test.add(good.test_error);
       if (seed != options.seed) continue;
-      series = {
-          {"32 units, 4 values", {{"data", numbers(short_windows.all_targets())}, {"predicted", published.predicted}}},
-          {"8 units, 32 values", {{"data", numbers(long_windows.all_targets())}, {"predicted", good.predicted}}}};
+      series = {line("data", short_windows.all_targets(), LineStyle::points),
+                line("32 units, 4 values", published.predicted), line("8 units, 32 values", good.predicted)};
       errors = {
           {"mean squared error", {{"32 units, 4 values", published.losses}, {"8 units, 32 values", good.losses}}}};
     }
-    fmt::print("{}\n", plot_curves(options.file("series.png"), series, {.x_label = "t"}).message);
+    fmt::print(
+        "{}\n",
+        plot_lines(options.file("series.png"), series, {.x_label = "t", .marks = {{training_points, "test"}}}).message);
     fmt::print("{}\n", plot_curves(options.file("errors.png"), errors).message);
     result.add("train_mse", published_train.value());
     result.add("test_mse", published_test.value());
