@@ -145,7 +145,9 @@ TEST(Mnist, TheRealOneIsWhatItsAuthorsDescribe) {
 TEST(Cifar10, ReadsPlanesOfColourAfterEachLabel) {
   const Folder folder;
   const auto image = [](char label, char red, char green, char blue) {
-    return std::string(1, label) + std::string(1024, red) + std::string(1024, green) + std::string(1024, blue);
+    std::string record(1, label);
+    for (const char plane : {red, green, blue}) record.append(1024, plane);
+    return record;
   };
   folder.write("test_batch.bin", image(3, 0, 51, '\xff') + image(9, 1, 2, 3));
   const Cifar10 test({.train = false, .folder = folder.path()});
