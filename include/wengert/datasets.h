@@ -8,3 +8,4 @@
 #include <wengert/datasets/digits.h>
 #include <wengert/datasets/normalize.h>
 #include <wengert/datasets/toy.h>
+#include <wengert/datasets/transforms.h>
