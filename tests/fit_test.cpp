@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -448,6 +449,25 @@ TEST(FitThreads, DoNotChangeABitOfTheWeightsAndTheSeedDoes) {
   EXPECT_EQ(checksum_after_training(1, 1), alone);
   EXPECT_NE(checksum_after_training(1, 2), alone);
   manual_seed(0);
+}
+
+TEST(FitThreads, TrainSideBySideAsIfEachWereAlone) {
+  const auto train = [](std::uint64_t seed) {
+    nn::Sequential model = dropout_model();
+    fit(model, datasets::train_test_split(datasets::Digits(), 0.1).test,
+        {.loss = cross_entropy, .optimizer = optim::Adam(model.parameters()), .seed = seed, .progress = false});
+    return checksum(model);
+  };
+  const std::uint64_t first = train(1);
+  const std::uint64_t second = train(2);
+  std::uint64_t first_beside = 0;
+  std::uint64_t second_beside = 0;
+  std::thread one([&] { first_beside = train(1); });
+  std::thread two([&] { second_beside = train(2); });
+  one.join();
+  two.join();
+  EXPECT_EQ(first_beside, first);
+  EXPECT_EQ(second_beside, second);
 }
 
 TEST(Fit, LeavesTheDefaultGeneratorAlone) {

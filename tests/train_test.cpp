@@ -227,6 +227,17 @@ TEST_F(InterruptGuardDeathTest, EndsTheProgramAtTheSecondInterrupt) {
       ::testing::KilledBySignal(SIGINT), "");
 }
 
+TEST_F(InterruptGuardTest, MayEndInAnyOrder) {
+  auto first = std::make_unique<InterruptGuard>();
+  auto second = std::make_unique<InterruptGuard>();
+  first.reset();
+  EXPECT_TRUE(handles_interrupts());
+  ::raise(SIGINT);
+  EXPECT_TRUE(second->requested());
+  second.reset();
+  EXPECT_FALSE(handles_interrupts());
+}
+
 int interrupts_seen = 0;
 
 TEST_F(InterruptGuardTest, RestoresTheHandlerThatWasThere) {

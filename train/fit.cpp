@@ -211,7 +211,7 @@ class Fit {
         prediction = output.detach();
         if (!std::isfinite(*first_loss)) throw LossNotFinite{*first_loss};
       }
-      const Tensor total = with_penalties(loss);
+      Tensor total = with_penalties(loss);
       total.backward();
       if (options_.clip_value) optim::clip_grad_value(optimizer_.parameters(), *options_.clip_value);
       if (options_.clip_norm) optim::clip_grad_norm(optimizer_.parameters(), *options_.clip_norm);

@@ -25,15 +25,12 @@ void add_under(StateDict& to, const std::string& prefix, const StateDict& state)
 }  // namespace
 
 Tensor words(const std::vector<std::uint64_t>& numbers) {
-  std::vector<std::int64_t> bits;
-  for (const std::uint64_t number : numbers) bits.push_back(static_cast<std::int64_t>(number));
-  return from_vector(bits);
+  return from_vector(std::vector<std::int64_t>(numbers.begin(), numbers.end()));
 }
 
 std::vector<std::uint64_t> words_of(const Tensor& tensor) {
-  std::vector<std::uint64_t> numbers;
-  for (const std::int64_t bits : tensor.data<std::int64_t>()) numbers.push_back(static_cast<std::uint64_t>(bits));
-  return numbers;
+  const auto bits = tensor.data<std::int64_t>();
+  return {bits.begin(), bits.end()};
 }
 
 void CheckpointWriter::add(const std::string& part, const StateDict& state) { add_under(state_, part + ".", state); }
