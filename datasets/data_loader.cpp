@@ -21,6 +21,8 @@ class DataLoader::Source {
  public:
   Source(const DataLoader& loader, std::uint64_t epoch)
       : dataset_(loader.dataset_), options_(loader.options_), epoch_(epoch) {
+    in_order_ = !options_.shuffle && options_.shard.count == 1 && !options_.transform;
+    if (in_order_) return;
     const std::int64_t n = dataset_.size();
     if (options_.shuffle) {
       order_ = detail::shuffled(n, options_.seed, detail::Stream::epoch, epoch);
@@ -38,6 +40,10 @@ class DataLoader::Source {
   }
 
   Batch batch(std::int64_t index) const {
+    if (in_order_) {
+      const std::int64_t begin = index * options_.batch_size;
+      return dataset_.range(begin, std::min(options_.batch_size, dataset_.size() - begin));
+    }
     const auto begin = static_cast<std::size_t>(index * options_.batch_size);
     const std::size_t count = std::min(static_cast<std::size_t>(options_.batch_size), order_.size() - begin);
     const std::span<const std::int64_t> indices = std::span(order_).subspan(begin, count);
@@ -54,6 +60,7 @@ class DataLoader::Source {
   AnyDataset dataset_;
   DataLoaderOptions options_;
   std::uint64_t epoch_;
+  bool in_order_ = false;  // batches are stretches of the data set: there is no need to write down the order
   std::vector<std::int64_t> order_;
 };
 

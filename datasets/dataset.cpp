@@ -12,12 +12,6 @@
 namespace wengert::datasets {
 namespace {
 
-std::vector<std::int64_t> indices_up_to(std::int64_t n) {
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(n));
-  std::iota(indices.begin(), indices.end(), std::int64_t{0});
-  return indices;
-}
-
 void check_indices(const char* of, std::span<const std::int64_t> indices, std::int64_t size) {
   for (const std::int64_t index : indices) {
     check(index >= 0 && index < size, "{}: index {} is out of range for {} samples", of, index, size);
@@ -70,7 +64,15 @@ std::vector<bool> draw_stratified(const AnyDataset& dataset, std::vector<std::in
 
 }  // namespace
 
-Batch Dataset::all() const { return batch(indices_up_to(size())); }
+Batch Dataset::range(std::int64_t begin, std::int64_t count) const {
+  check(begin >= 0 && count >= 0 && begin <= size() && count <= size() - begin,
+        "range: samples {} to {} are out of range for {} samples", begin, begin + count - 1, size());
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
+  std::iota(indices.begin(), indices.end(), begin);
+  return batch(indices);
+}
+
+Batch Dataset::all() const { return range(0, size()); }
 
 TensorDataset::TensorDataset(const Tensor& x, const Tensor& y, std::optional<std::int64_t> classes) {
   check<Error>(x.defined() && y.defined(), "TensorDataset: {} is undefined", x.defined() ? "y" : "x");
@@ -92,6 +94,12 @@ Batch TensorDataset::batch(std::span<const std::int64_t> indices) const {
   }
   const Tensor rows = from_span(indices, {static_cast<std::int64_t>(indices.size())});
   return {index_select(x_, 0, rows), index_select(y_, 0, rows)};
+}
+
+Batch TensorDataset::range(std::int64_t begin, std::int64_t count) const {
+  check(begin >= 0 && count >= 0 && begin <= size() && count <= size() - begin,
+        "TensorDataset: samples {} to {} are out of range for {} samples", begin, begin + count - 1, size());
+  return {x_.slice(begin, begin + count), y_.slice(begin, begin + count)};
 }
 
 Subset::Subset(AnyDataset of, std::vector<std::int64_t> indices)

@@ -30,6 +30,9 @@ class Dataset {
   /// The samples with these indices, in that order; an index may come more than once. Throws ShapeError naming an index
   /// that is out of range.
   virtual Batch batch(std::span<const std::int64_t> indices) const = 0;
+  /// The samples begin to begin + count - 1: by `batch`, unless a data set has a quicker way. Throws ShapeError if some
+  /// of them are not there.
+  virtual Batch range(std::int64_t begin, std::int64_t count) const;
   /// Of one sample, so without the leading axis of a batch.
   virtual Shape x_shape() const = 0;
   virtual Shape y_shape() const = 0;
@@ -54,6 +57,7 @@ class AnyDataset final : public Dataset {
 
   std::int64_t size() const override { return dataset_->size(); }
   Batch batch(std::span<const std::int64_t> indices) const override { return dataset_->batch(indices); }
+  Batch range(std::int64_t begin, std::int64_t count) const override { return dataset_->range(begin, count); }
   Shape x_shape() const override { return dataset_->x_shape(); }
   Shape y_shape() const override { return dataset_->y_shape(); }
   std::int64_t classes() const override { return dataset_->classes(); }
@@ -72,6 +76,7 @@ class TensorDataset : public Dataset {
 
   std::int64_t size() const override { return x_.dim(0); }
   Batch batch(std::span<const std::int64_t> indices) const override;
+  Batch range(std::int64_t begin, std::int64_t count) const override;
   Shape x_shape() const override { return x_.shape().removed(0); }
   Shape y_shape() const override { return y_.shape().removed(0); }
   std::int64_t classes() const override { return classes_; }

@@ -26,6 +26,24 @@ nn::Sequential make_model() {
   };
 }
 
+/// The first twelve, and the first twelve that are wrong.
+ReportSamples some_predictions(const Tensor& images, const Tensor& predicted, const Tensor& labels) {
+  ReportSamples samples;
+  std::vector<Tensor> shown;
+  for (const bool wrong : {false, true}) {
+    for (std::int64_t i = 0, count = 0; i < labels.numel() && count < 12; ++i) {
+      const auto is = labels[i].item<int>(), read = predicted[i].item<int>();
+      if (wrong && is == read) continue;
+      shown.push_back(images[i]);
+      samples.captions.push_back(is == read ? std::to_string(is) : fmt::format("{} read as {}", is, read));
+      samples.wrong.push_back(is != read);
+      ++count;
+    }
+  }
+  samples.images = stack(shown);
+  return samples;
+}
+
 int main(int argc, char** argv) {
   const About about{.name = "mnist_cnn", .what = "MNIST by a convolutional network", .epochs = 10};
   return run_example(argc, argv, about, [](const Options& options, Result& result) {
@@ -50,13 +68,23 @@ int main(int argc, char** argv) {
                                  .metrics = {metrics::Accuracy()},
                                  .callbacks = {callbacks::CsvLog(options.file("history.csv"))}});
 
-    const Tensor predicted = argmax(predict(model, test));
-    const Tensor labels = test.all().y;
+    const auto [images, labels] = test.all();
+    const Tensor predicted = argmax(predict(model, images));
     fmt::print("\n{}", format_confusion_matrix(confusion_matrix(predicted, labels, 10)));
     const Panel losses{"loss", {{"train", history.curve("loss")}, {"test", history.curve("val_loss")}}, true};
     const Panel accuracies{"accuracy", {{"train", history.curve("accuracy")}, {"test", history.curve("val_accuracy")}}};
     fmt::print("\n{}\n", plot_curves(options.file("curves.png"), {losses, accuracies}).message);
     nn::save(model, options.file("mnist_cnn.safetensors"));
+    write_report(options.file("report.html"), {.title = "MNIST by a convolutional network",
+                                               .configuration = {{"optimizer", "Adam, learning rate 0.001"},
+                                                                 {"batch size", "64"},
+                                                                 {"epochs", std::to_string(options.epochs)},
+                                                                 {"seed", std::to_string(options.seed)}},
+                                               .panels = panels_of(history),
+                                               .confusion = confusion_matrix(predicted, labels, 10),
+                                               .samples = some_predictions(images, predicted, labels),
+                                               .model = model.summary(Shape{1, 1, 28, 28})});
+    fmt::print("report: {}\n", options.file("report.html"));
 
     const double reached = accuracy(predicted, labels);
     double seconds = 0;

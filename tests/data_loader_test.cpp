@@ -58,6 +58,19 @@ TEST(DataLoader, KeepsTheOrderUnlessAskedToShuffle) {
   EXPECT_EQ(labels_of(loader), first_numbers(10));
 }
 
+TEST(Dataset, GivesAStretchAsItGivesTheSameIndices) {
+  const TensorDataset data(arange(10).reshape({5, 2}), arange(5).to(int64));
+  const Subset subset(data, {4, 3, 2, 1, 0});
+  const std::vector<std::int64_t> middle{1, 2, 3};
+  for (const Dataset* of : {static_cast<const Dataset*>(&data), static_cast<const Dataset*>(&subset)}) {
+    EXPECT_EQ(values_of(of->range(1, 3).x), values_of(of->batch(middle).x));
+    EXPECT_EQ(values_of(of->range(1, 3).y), values_of(of->batch(middle).y));
+    EXPECT_EQ(of->range(5, 0).x.shape(), (Shape{0, 2}));
+    expect_error<ShapeError>([&] { of->range(3, 3); }, "samples 3 to 5 are out of range for 5 samples");
+    expect_error<ShapeError>([&] { of->range(-1, 2); }, "samples -1 to 0 are out of range for 5 samples");
+  }
+}
+
 TEST(DataLoader, LeavesOutAShortLastBatchIfAsked) {
   DataLoader loader(counting(10), {.batch_size = 4, .drop_last = true});
   EXPECT_EQ(loader.size(), 2);

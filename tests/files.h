@@ -11,11 +11,11 @@
 
 namespace wengert {
 
-/// A folder that goes away with the test.
+/// A folder that goes away with the test; its name is as awkward as a user's may be.
 class Folder {
  public:
   Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "wengert-test-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "wengert test's XXXXXX").string();
     path_ = ::mkdtemp(name.data());
   }
   ~Folder() { std::filesystem::remove_all(path_); }

@@ -11,7 +11,7 @@
 #include <wengert/wengert.h>
 
 #include "tests/expect.h"
-#include "tests/folder.h"
+#include "tests/files.h"
 
 namespace wengert {
 namespace {
@@ -21,7 +21,7 @@ bool has_gnuplot() { return std::system("command -v gnuplot >/dev/null") == 0; }
 /// Expects a picture of the kind that the path's end says.
 void expect_picture(const PlotResult& result, const std::string& path) {
   EXPECT_TRUE(result.drawn) << result.message;
-  const std::string content = content_of(path);
+  const std::string content = bytes_of(path);
   if (path.ends_with(".png")) {
     EXPECT_EQ(content.substr(0, 4), "\x89PNG");
   } else {
@@ -92,9 +92,9 @@ TEST(Plots, LeaveAnOlderPictureWhereANewOneFails) {
   const std::string path = folder / "curves.png";
   std::ofstream(path) << "old";
   EXPECT_FALSE(plot_history(path, some_history(), {.program = "false"}).drawn);
-  EXPECT_EQ(content_of(path), "old");
+  EXPECT_EQ(bytes_of(path), "old");
   EXPECT_FALSE(plot_history(path, some_history(), {.program = "true"}).drawn);
-  EXPECT_EQ(content_of(path), "old");
+  EXPECT_EQ(bytes_of(path), "old");
 }
 
 TEST(PlotHistory, HasAPanelForEachMetricWithItsValidation) {
@@ -112,7 +112,7 @@ TEST(PlotHistory, HasAPanelForEachMetricWithItsValidation) {
 TEST(PlotLines, WritesTwoColumnsForEachLine) {
   const Folder folder;
   plot_lines(folder / "lines.png", {{"a,b", {1, 2}, {3, NAN}}, {"c", {5}, {6}}}, {.program = "true"});
-  EXPECT_EQ(content_of(folder / "lines.csv"), "a b x,a b y,c x,c y\n1,3,5,6\n2,,,\n");
+  EXPECT_EQ(bytes_of(folder / "lines.csv"), "a b x,a b y,c x,c y\n1,3,5,6\n2,,,\n");
   expect_error<ShapeError>(
       [] {
         plot_lines("x.png", {{"a", {1, 2}, {1}}});
@@ -124,7 +124,7 @@ TEST(PlotHeatMaps, WriteNumbersThatCanBeReadOnTheirColour) {
   const Folder folder;
   plot_heat_maps(folder / "map.png", {{from_data({{0, 10}, {4, NAN}}, float64)}}, {.decimals = 1, .program = "true"});
   // column, row, value, text, colour of the text: black on bright cells
-  EXPECT_EQ(content_of(folder / "map.csv"), "0,0,0,0.0,16777215\n1,0,10,10.0,0\n0,1,4,4.0,16777215\n1,1,NaN,-,0\n");
+  EXPECT_EQ(bytes_of(folder / "map.csv"), "0,0,0,0.0,16777215\n1,0,10,10.0,0\n0,1,4,4.0,16777215\n1,1,NaN,-,0\n");
 }
 
 TEST(PlotHeatMaps, RefuseWhatIsNoMap) {
@@ -193,7 +193,7 @@ TEST(PlotImages, WritesPixelsSideBySide) {
   // One pixel each: enlarged to 84 x 84 with gaps of 8 around.
   plot_images(folder / "images.png", from_data({{{0}}, {{0.5}}}),
               {.columns = 2, .low = 0, .high = 1, .program = "true"});
-  const std::string pixels = content_of(folder / "images.rgb");
+  const std::string pixels = bytes_of(folder / "images.rgb");
   ASSERT_EQ(pixels.size(), 3U * (2 * 92 + 8) * 100);
   const auto at = [&](std::size_t x, std::size_t y) { return static_cast<unsigned char>(pixels[(y * 192 + x) * 3]); };
   EXPECT_EQ(at(0, 0), 255);

@@ -13,7 +13,7 @@
 #include <wengert/train.h>
 
 #include "tests/expect.h"
-#include "tests/folder.h"
+#include "tests/files.h"
 
 namespace wengert {
 namespace {
@@ -303,9 +303,9 @@ TEST(PlotCurves, WritesDataAndScriptAndSaysSoWithoutGnuplot) {
   EXPECT_NE(result.message.find("no-such-gnuplot is not installed. Their data are in " + folder / "curves.csv"),
             std::string::npos)
       << result.message;
-  EXPECT_EQ(content_of(folder / "curves.csv"),
+  EXPECT_EQ(bytes_of(folder / "curves.csv"),
             "epoch,loss train,it's  new a,it's  new b\n1,2,0.1,0.25\n2,1,,\n3,0.5,,\n");
-  EXPECT_NE(content_of(folder / "curves.gp").find("set ylabel 'it''s, new'"), std::string::npos);
+  EXPECT_NE(bytes_of(folder / "curves.gp").find("set ylabel 'it''s, new'"), std::string::npos);
 }
 
 TEST(PlotCurves, ReportsAProgramThatFails) {
@@ -328,7 +328,7 @@ TEST(PlotCurves, DrawsAPictureWithGnuplot) {
   const Folder folder;
   const PlotResult result = plot_curves(folder / "curves.png", two_panels, {.title = "it's"});
   EXPECT_TRUE(result.drawn) << result.message;
-  EXPECT_EQ(content_of(folder / "curves.png").substr(0, 4), "\x89PNG");
+  EXPECT_EQ(bytes_of(folder / "curves.png").substr(0, 4), "\x89PNG");
 }
 
 }  // namespace

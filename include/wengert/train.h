@@ -12,3 +12,4 @@
 #include <wengert/train/metrics.h>
 #include <wengert/train/plot.h>
 #include <wengert/train/progress.h>
+#include <wengert/train/report.h>
