@@ -62,7 +62,6 @@ Run train(nn::Module& model, const datasets::Split& digits, const optim::UpdateR
           std::uint64_t seed) {
   optim::RuleOptimizer optimizer(model.parameters(), rule);
   const nn::CategoricalCrossEntropyLoss cost({.average = nn::CategoricalCrossEntropyLossOptions::Average::elements});
-  callbacks::Lambda forget_moments({.on_epoch_end = [&](TrainingRun&) { optimizer.reset(); }});
   Run run;
   run.history = fit(model, digits.train,
                     {.loss = cost,
@@ -72,8 +71,7 @@ Run train(nn::Module& model, const datasets::Split& digits, const optim::UpdateR
                      .seed = seed,
                      .l2 = 1e-5 / 2,  // the library adds lambda w to the gradients of weights, not of biases
                      .validation = digits.test,
-                     .metrics = {metrics::Accuracy()},
-                     .callbacks = {forget_moments}});
+                     .metrics = {metrics::Accuracy()}});
   const datasets::Batch unseen = digits.test.all();
   const Tensor probabilities = predict(model, unseen.x);
   run.accuracy = accuracy(probabilities, unseen.y);

@@ -191,6 +191,8 @@ std::string CategoricalCrossEntropyLoss::options() const {
 
 Tensor BCELoss::compute(const Tensor& prediction, const Tensor& target) const {
   const Tensor mean_loss = binary_cross_entropy(prediction, target);
+  // The sum by the mean's op, which has a gradient even where a probability is 0 or 1.
+  if (reduction_ == Reduction::sum) return mean_loss * static_cast<double>(prediction.numel());
   return reduce(
       reduction_, [&] { return mean_loss; },
       [&] { return -(target * clamped_log(prediction) + (1 - target) * clamped_log(1 - prediction)); });

@@ -37,9 +37,14 @@ class LBFGS::Line {
 
   /// Algorithm 3.5, from the point where the weights are now. The weights end up at the point returned.
   Point search(const Point& start, double length) {
-    Point found = find(start, length);
-    move_to(found.length);
-    return found;
+    try {
+      Point found = find(start, length);
+      move_to(found.length);
+      return found;
+    } catch (...) {
+      move_to(0);  // not at a trial point
+      throw;
+    }
   }
 
  private:
@@ -52,7 +57,7 @@ class LBFGS::Line {
       if (now.slope >= 0) return zoom(start, now, previous);
       if (left_ <= 0) return now;
       const double next =
-          std::clamp(cubic_minimum(previous, now), now.length + 0.01 * (now.length - previous.length), 10 * now.length);
+          cubic_minimum(previous, now, now.length + 0.01 * (now.length - previous.length), 10 * now.length);
       previous = std::exchange(now, at(next));
     }
   }
@@ -64,7 +69,7 @@ class LBFGS::Line {
       if (std::abs(width) * largest(direction_) < optimizer_.options_.tolerance_change) break;
       const double from = std::min(low.length, high.length) + 0.1 * std::abs(width);
       const double to = std::max(low.length, high.length) - 0.1 * std::abs(width);
-      Point point = at(std::clamp(cubic_minimum(low, high), from, to));
+      Point point = at(cubic_minimum(low, high, from, to));
       if (too_high(point, start) || point.loss >= low.loss) {
         high = std::move(point);
         continue;
@@ -83,19 +88,22 @@ class LBFGS::Line {
     return std::abs(point.slope) <= -0.9 * start.slope;
   }
 
-  /// Where the cubic through both points, with their slopes, has its minimum (3.59); the middle if it has none.
-  static double cubic_minimum(const Point& a, const Point& b) {
+  /// Where the cubic through both points, with their slopes, has its minimum between `from` and `to` (3.59); the middle
+  /// of these if it has none.
+  static double cubic_minimum(const Point& a, const Point& b, double from, double to) {
     const double d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.length - b.length);
     const double d2 = std::copysign(std::sqrt(d1 * d1 - a.slope * b.slope), b.length - a.length);
     const double at = b.length - (b.length - a.length) * (b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2);
-    return std::isfinite(at) ? at : (a.length + b.length) / 2;
+    return std::isfinite(at) ? std::clamp(at, from, to) : (from + to) / 2;
   }
 
   void move_to(double length) {
     std::int64_t begin = 0;
     for (std::size_t i = 0; i < origin_.size(); ++i) {
       const std::int64_t end = begin + origin_[i].numel();
-      optimizer_.parameters()[i].set(origin_[i] + length * direction_.slice(begin, end).reshape(origin_[i].shape()));
+      const ParameterRef& parameter = optimizer_.parameters()[i];
+      const Tensor along = direction_.slice(begin, end).reshape(origin_[i].shape());
+      if (parameter.requires_grad()) parameter.set(length == 0 ? origin_[i] : origin_[i] + length * along);
       begin = end;
     }
   }
@@ -142,6 +150,11 @@ Tensor LBFGS::step(const Closure& closure) {
   std::int64_t evaluations_left = options_.max_evaluations > 0
                                       ? options_.max_evaluations
                                       : std::max<std::int64_t>(options_.max_iterations * 5 / 4, 2);
+  // What was learnt of the curvature holds for the parameters that took part.
+  std::vector<bool> trained;
+  for (const ParameterRef& parameter : parameters()) trained.push_back(parameter.requires_grad());
+  if (!trained_.empty() && trained != trained_) history_.clear();
+  trained_ = std::move(trained);
   const Tensor first_loss = loss_by(closure);
   --evaluations_left;
   Point now{.length = 0, .loss = height(first_loss), .slope = 0, .gradient = flat_gradient()};
@@ -231,7 +244,10 @@ std::function<void()> LBFGS::read_state(StateReader& reader) {
     history.push_back({.change = reader.take(fmt::format("{}.change", k), {count}, dtype),
                        .gradient_change = reader.take(fmt::format("{}.gradient_change", k), {count}, dtype)});
   }
-  return [this, history = std::move(history)]() mutable { history_ = std::move(history); };
+  return [this, history = std::move(history)]() mutable {
+    history_ = std::move(history);
+    trained_.clear();
+  };
 }
 
 }  // namespace wengert::optim

@@ -63,6 +63,7 @@ class LBFGS : public Optimizer {
 
   LBFGSOptions options_;
   std::vector<Pair> history_;  // oldest first
+  std::vector<bool> trained_;  // which parameters were not frozen at the last step
 };
 
 }  // namespace wengert::optim

@@ -64,6 +64,8 @@ class Optimizer {
   virtual Tensor step(const Closure& closure);
   /// Forgets the gradients of all parameters.
   void zero_grad();
+  /// For rules that go by epochs, such as RuleOptimizer's: tells that one is over. `fit` does.
+  virtual void end_epoch() {}
 
   /// All parameters, group after group.
   const std::vector<ParameterRef>& parameters() const noexcept { return parameters_; }

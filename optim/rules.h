@@ -190,6 +190,7 @@ class RuleOptimizer : public Optimizer {
   void step() override;
   /// Resets the rules of all parameters; after each epoch.
   void reset();
+  void end_epoch() override { reset(); }
 
  private:
   void save_state(StateDict& state) const override;

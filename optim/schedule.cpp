@@ -228,7 +228,9 @@ void Scheduler::watch(double metric) {
   const PlateauOptions& options = *schedule_.plateau();
   Plateau& p = plateau_;
   const double gain = !p.best ? 0 : options.maximize ? metric - *p.best : *p.best - metric;
-  const bool better = !p.best ? !std::isnan(metric) : gain > options.threshold * std::abs(*p.best);
+  // No share of infinity is a measure: whatever is better than an infinite metric counts.
+  const double margin = p.best && std::isfinite(*p.best) ? options.threshold * std::abs(*p.best) : 0;
+  const bool better = !p.best ? !std::isnan(metric) : gain > margin;
   if (better) {
     p.best = metric;
     p.bad_steps = 0;

@@ -31,6 +31,7 @@ class TrainingRun {
   std::int64_t step = 0;  ///< of the epoch, from 1
   std::int64_t steps = 0;
   std::int64_t total_steps = 0;  ///< since the beginning of the run, in which the run before a `resume` counts
+  bool resumed = false;          ///< goes on from a checkpoint; callbacks have what they saved there
   std::int64_t samples = 0;      ///< in the last step's batch
   double loss = 0;               ///< of the last step's batch
   NamedValues metrics = {};      ///< at `on_step`: over the epoch so far, where they are single numbers

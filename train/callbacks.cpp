@@ -236,7 +236,7 @@ void TensorBoardLog::on_epoch_end(TrainingRun& run) {
 
 void LearningRateMonitor::on_begin(TrainingRun& run) {
   static_cast<void>(run.optimizer.learning_rate(group_));  // throws here for a group that there is not
-  if (!std::exchange(resumed_, false)) rates_.clear();
+  if (!run.resumed) rates_.clear();
 }
 
 void LearningRateMonitor::on_step(TrainingRun& run) { rates_.push_back(run.learning_rates.at(group_)); }
@@ -247,7 +247,6 @@ void LearningRateMonitor::load_state_dict(const StateDict& state) {
   const Tensor& rates = state.at("rates");
   check<Error>(rates.dtype() == float64 && rates.rank() == 1, "LearningRateMonitor: 'rates' must be [n] float64");
   rates_.assign(rates.data<double>().begin(), rates.data<double>().end());
-  resumed_ = true;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -280,8 +279,8 @@ BestCheckpoint::BestCheckpoint(std::string path, const MonitorOptions& options)
 
 double BestCheckpoint::best() const { return best_.value().value_or(nan); }
 
-void BestCheckpoint::on_begin(TrainingRun& /*run*/) {
-  if (std::exchange(resumed_, false)) return;
+void BestCheckpoint::on_begin(TrainingRun& run) {
+  if (run.resumed) return;
   best_.set(std::nullopt);
   best_epoch_ = 0;
 }
@@ -302,7 +301,6 @@ void BestCheckpoint::load_state_dict(const StateDict& state) {
   const std::int64_t epoch = count_in(state, "best_epoch");
   best_.set(best_in(state));
   best_epoch_ = epoch;
-  resumed_ = true;
 }
 
 EarlyStopping::EarlyStopping(const EarlyStoppingOptions& options)
@@ -327,7 +325,7 @@ void EarlyStopping::restore(nn::Module& model) const {
 double EarlyStopping::best() const { return best_.value().value_or(nan); }
 
 void EarlyStopping::on_begin(TrainingRun& run) {
-  if (!std::exchange(resumed_, false)) {
+  if (!run.resumed) {
     best_.set(std::nullopt);
     epochs_ = best_epoch_ = 0;
     best_state_ = {};
@@ -365,7 +363,6 @@ void EarlyStopping::load_state_dict(const StateDict& state) {
   epochs_ = epochs;
   best_epoch_ = best_epoch;
   best_state_ = std::move(weights);
-  resumed_ = true;
 }
 
 }  // namespace wengert::callbacks

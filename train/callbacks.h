@@ -142,7 +142,6 @@ class LearningRateMonitor final : public Callback {
  private:
   std::size_t group_;
   std::vector<double> rates_;
-  bool resumed_ = false;
 };
 
 struct MonitorOptions {
@@ -193,7 +192,6 @@ class BestCheckpoint final : public Callback {
   std::string path_;
   Best best_;
   std::int64_t best_epoch_ = 0;
-  bool resumed_ = false;
 };
 
 struct EarlyStoppingOptions {
@@ -239,7 +237,6 @@ class EarlyStopping final : public Callback {
   std::int64_t epochs_ = 0;
   std::int64_t best_epoch_ = 0;
   StateDict best_state_;
-  bool resumed_ = false;
 };
 
 }  // namespace callbacks

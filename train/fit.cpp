@@ -95,12 +95,23 @@ void reset(std::vector<AnyMetric>& metrics) {
 void check_names(const char* caller, const std::vector<AnyMetric>& metrics) {
   for (std::size_t i = 0; i < metrics.size(); ++i) {
     const std::string name = metrics[i]->name();
-    check<Error>(name != "loss", "{}: no metric may be called 'loss'", caller);
+    static constexpr std::string_view taken[] = {"", "loss", "epoch", "learning_rate", "seconds"};
+    check<Error>(std::ranges::find(taken, name) == std::end(taken) && !name.starts_with("val_"),
+                 "{}: no metric may be called '{}'", caller, name);
     for (std::size_t j = 0; j < i; ++j) {
       check<Error>(metrics[j]->name() != name, "{}: two metrics are called '{}'", caller, name);
     }
   }
 }
+
+/// Where a model's buffers are.
+class Buffers : public nn::Visitor {
+ public:
+  std::vector<Tensor*> places;
+
+ private:
+  void buffer(const std::string& /*path*/, Tensor& buffer) override { places.push_back(&buffer); }
+};
 
 /// Where a run with `stop_on_nan` ends.
 struct LossNotFinite {
@@ -125,6 +136,7 @@ class Fit {
     if (options.schedule) scheduler_.emplace(optimizer_, *options.schedule);
     if (options.progress) callbacks_.emplace_back(callbacks::Progress());
     reset(metrics_);
+    find_buffers();
     find_penalized();
     run_.epochs = options.epochs;
     run_.steps = loader.size();
@@ -189,12 +201,27 @@ class Fit {
         scheduler_->step();
       }
     }
+    optimizer_.end_epoch();
     each([&](Callback& c) { c.on_epoch_end(run_); });
-    save();
+    if (weights_are_finite()) {
+      save();
+    } else {
+      const std::string what = fmt::format("weights are infinite or NaN after epoch {}", run_.epoch);
+      check<Error>(options_.stop_on_nan, "fit: {}; a smaller learning rate or clip_norm may help", what);
+      run_.stop(what);
+    }
     if (interrupt_.requested() && run_.stopped().empty()) {
       history_.interrupted = true;
       run_.stop("interrupted");
     }
+  }
+
+  /// A gradient that is not finite shows in the next loss, but the last step of an epoch has none.
+  bool weights_are_finite() const {
+    const NoGrad guard;
+    return std::ranges::all_of(optimizer_.parameters(), [](const ParameterRef& parameter) {
+      return all(isfinite(parameter.value())).item() != 0;
+    });
   }
 
   /// Whether the weights have changed; if not, the run has been stopped.
@@ -202,6 +229,9 @@ class Fit {
     const std::int64_t samples = samples_of("fit", batch);
     Tensor prediction;
     std::optional<double> first_loss;  // LBFGS asks again, at points that it may refuse
+    // A forward pass may change buffers, such as running statistics, before the loss shows that it should not have.
+    std::vector<Tensor> buffers_before;
+    for (const Tensor* buffer : buffers_) buffers_before.push_back(*buffer);
     const auto closure = [&] {
       optimizer_.zero_grad();
       const Tensor output = model_(batch.x);
@@ -212,6 +242,7 @@ class Fit {
         if (!std::isfinite(*first_loss)) throw LossNotFinite{*first_loss};
       }
       Tensor total = with_penalties(loss);
+      if (!penalized_.empty() && !std::isfinite(total.item())) throw LossNotFinite{total.item()};
       total.backward();
       if (options_.clip_value) optim::clip_grad_value(optimizer_.parameters(), *options_.clip_value);
       if (options_.clip_norm) optim::clip_grad_norm(optimizer_.parameters(), *options_.clip_norm);
@@ -220,6 +251,7 @@ class Fit {
     try {
       optimizer_.step(closure);
     } catch (const LossNotFinite& failure) {
+      for (std::size_t i = 0; i < buffers_.size(); ++i) *buffers_[i] = buffers_before[i];
       const std::string what =
           fmt::format("the loss is {} in epoch {}, step {}", failure.loss, run_.epoch, run_.step + 1);
       check<Error>(options_.stop_on_nan,
@@ -242,6 +274,12 @@ class Fit {
       if (result.numel() == 1) run_.metrics.emplace_back(metric->name(), result.item());
     }
     return true;
+  }
+
+  void find_buffers() {
+    Buffers buffers;
+    model_.visit(buffers);
+    buffers_ = std::move(buffers.places);
   }
 
   void find_penalized() {
@@ -310,24 +348,30 @@ class Fit {
     }
     const StateDict model_before = model_.state_dict();
     const StateDict optimizer_before = optimizer_.state_dict();
+    std::vector<StateDict> callbacks_before;
+    for (const AnyCallback& callback : callbacks_) callbacks_before.push_back(callback->state_dict());
     try {
       model_.load_state_dict(reader.part("model"));
       optimizer_.load_state_dict(reader.part("optimizer"));
       if (scheduler_) scheduler_->load_state_dict(reader.part("schedule"));
       history_.epochs = reader.history();
-      for (std::size_t i = 0; i < callbacks_.size(); ++i) {
-        const StateDict state = reader.part(fmt::format("callbacks.{}", i));
-        if (!state.empty()) callbacks_[i]->load_state_dict(state);
-      }
       const std::vector<std::uint64_t> random = reader.words_of(run, "generator", 2);
       generator_.set_state({random[0], random[1]});
       loader_.set_next_epoch(reader.words_of(run, "next_epoch", 1)[0]);
       run_.total_steps = static_cast<std::int64_t>(reader.words_of(run, "total_steps", 1)[0]);
-    } catch (const Error& error) {
+      for (std::size_t i = 0; i < callbacks_.size(); ++i) {
+        const StateDict state = reader.part(fmt::format("callbacks.{}", i));
+        if (!state.empty()) callbacks_[i]->load_state_dict(state);
+      }
+    } catch (const std::exception& error) {
       model_.load_state_dict(model_before);
       optimizer_.load_state_dict(optimizer_before);
+      for (std::size_t i = 0; i < callbacks_.size(); ++i) {
+        if (!callbacks_before[i].empty()) callbacks_[i]->load_state_dict(callbacks_before[i]);
+      }
       fail<Error>("fit: cannot resume from '{}': {}", options_.resume, error.what());
     }
+    run_.resumed = true;
     run_.epoch = static_cast<std::int64_t>(history_.epochs.size());
   }
 
@@ -338,6 +382,7 @@ class Fit {
   std::vector<AnyMetric> metrics_;
   std::vector<AnyCallback> callbacks_;
   std::vector<ParameterRef> penalized_;
+  std::vector<Tensor*> buffers_;
   std::optional<DataLoader> validation_;
   std::optional<optim::Scheduler> scheduler_;
   Generator generator_;

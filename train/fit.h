@@ -73,8 +73,8 @@ struct FitOptions {
   OptimizerRef optimizer = {};  ///< to be given: of the model's parameters
   std::int64_t epochs = 1;
 
-  /// Samples in a batch, 32 if neither is given; or into how many batches an epoch's samples go, all of the same size
-  /// but the last.
+  /// Samples in a batch, 32 if neither is given; or into how many batches an epoch's samples go, at most: all have
+  /// the same size but the last.
   std::optional<std::int64_t> batch_size = {};
   std::optional<std::int64_t> batches = {};
   /// Of all that is random in the run: the order of the samples, what goes to validation, and what the model draws

@@ -43,7 +43,7 @@ struct EpochRecord {
 /// What `fit` returns.
 struct History {
   std::vector<EpochRecord> epochs = {};
-  /// Why the run ended before its last epoch, in words; empty if it did not.
+  /// Why the run was ended, in words, be it at its last epoch; empty if nothing but the number of epochs ended it.
   std::string stopped = {};
   bool interrupted = false;  ///< by Ctrl-C
 

@@ -25,7 +25,10 @@ Tensor predicted_labels(const char* metric, const Tensor& predicted, const Tenso
                     predicted.dtype());
   check(predicted.dim(0) == labels.dim(0), "{}: {} predictions for {} labels; predicted is {}, labels is {}", metric,
         predicted.dim(0), labels.dim(0), predicted.shape(), labels.shape());
-  return scores ? argmax(predicted, 1) : predicted;
+  if (!scores) return predicted;
+  check(predicted.dim(1) != 1, "{}: one score a sample, {}, has no largest; give labels, or option threshold", metric,
+        predicted.shape());
+  return argmax(predicted, 1);
 }
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
