@@ -4,9 +4,10 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
-#include <vector>
+#include <optional>
 
 #include <wengert/datasets/dataset.h>
+#include <wengert/datasets/transforms.h>
 
 namespace wengert::datasets {
 
@@ -15,16 +16,30 @@ struct DataLoaderOptions {
   bool shuffle = true;
   std::uint64_t seed = 0;  ///< of the order
   bool drop_last = false;  ///< leave out a last batch of fewer samples than the others
+  /// Of several processes with the same seed: this one takes samples index, index + count ... of the common order.
+  /// Their numbers differ by at most 1; with drop_last they are equal.
+  struct Shard {
+    std::int64_t index = 0;
+    std::int64_t count = 1;
+  };
+  Shard shard = {};
+  /// Threads that gather and transform batches ahead of the loop; 0: the loop does it when it asks for a batch. The
+  /// batches are the same whatever the number.
+  int workers = 0;
+  int prefetch = 2;  ///< batches that each worker may be ahead
+  std::optional<Transform> transform =
+      {};  ///< of each batch; knows the epoch. Its `default_generator` is the batch's own
 };
 
 /// Gives a data set in batches: `for (auto [x, y] : loader)`. Each loop is a new epoch, in a new order if `shuffle`;
-/// the order of an epoch depends on the seed, the epoch's number and the size alone. Loops may overlap.
+/// the order of an epoch depends on the seed, the epoch's number and the size alone. Loops may overlap. A loop over
+/// `workers` may be left at any time; what a worker throws is thrown by the loop at that batch.
 class DataLoader {
  public:
   class Iterator;
   class Epoch;
 
-  /// Throws Error if batch_size < 1.
+  /// Throws Error if batch_size < 1, workers < 0, prefetch < 1, or the shard is not one of its count.
   explicit DataLoader(AnyDataset dataset, const DataLoaderOptions& options = {});
 
   /// The number of batches in an epoch.
@@ -43,14 +58,17 @@ class DataLoader {
   void set_next_epoch(std::uint64_t number) { next_epoch_ = number; }
 
  private:
-  Batch batch(const std::vector<std::int64_t>& order, std::int64_t index) const;
+  class Source;
+  class Workers;
+  std::int64_t samples() const;
 
   AnyDataset dataset_;
   DataLoaderOptions options_;
   std::uint64_t next_epoch_ = 0;
 };
 
-/// Stands at a batch, which is gathered when asked for. Valid as long as its loader.
+/// Stands at a batch, which is gathered when asked for, or has been by a worker. Copies share the workers, which end
+/// with the last of them; only one of the copies may go on.
 class DataLoader::Iterator {
  public:
   using value_type = Batch;
@@ -59,12 +77,9 @@ class DataLoader::Iterator {
 
   Iterator() = default;
 
-  Batch operator*() const { return loader_->batch(*order_, index_); }
-  Iterator& operator++() {
-    ++index_;
-    return *this;
-  }
-  void operator++(int) { ++index_; }
+  Batch operator*() const;
+  Iterator& operator++();
+  void operator++(int) { ++*this; }
   bool operator==(std::default_sentinel_t) const { return index_ == count_; }
 
  private:
@@ -72,8 +87,8 @@ class DataLoader::Iterator {
   friend class DataLoader::Epoch;
   Iterator(const DataLoader& loader, std::uint64_t epoch);
 
-  const DataLoader* loader_ = nullptr;
-  std::shared_ptr<const std::vector<std::int64_t>> order_;
+  std::shared_ptr<const Source> source_;
+  std::shared_ptr<Workers> workers_;  // none if the loop gathers itself
   std::int64_t index_ = 0;
   std::int64_t count_ = 0;
 };

@@ -4,10 +4,12 @@
 // and with a bias for each output position [5, 26, 26], tanh, dense 3380-100, tanh, dense 100-2, softmax; all weights
 // N(0, 1); binary cross entropy on the probabilities, one sample at a time, learning rate 0.1, 20 epochs.
 // What was wrong: the training cell crashes, as each layer's backward is given the network's input instead of its own.
+// With a right one the learning rate is too large for these weights: a step moves a hidden unit, of 3380 inputs near -1
+// or 1, far into tanh's flat part, and after some epochs all units stay there. So it is shown beside a rate of 0.003.
 // These weights make logits of a hundred and more, whose probabilities are 0 and 1 in float32 and have no gradient; of
 // two probabilities that sum up to 1 the binary cross entropy is the cross entropy, so here it comes from the logits.
-// Then the larger network that it draws: conv 32, tanh, conv 64, tanh, dense 36864-128-64-10, on ten digits; with
-// PyTorch's initial weights and Adam, on 20,000 of the training digits.
+// Then the larger network that it draws: conv 32, tanh, conv 64, tanh, dense 36864-128-64-10, on all ten digits of the
+// 60,000; initial weights by Xavier, SGD with momentum.
 
 #include <wengert/wengert.h>
 
@@ -44,9 +46,10 @@ nn::Sequential larger_network() {
 }
 
 /// The mean loss of each epoch.
-std::vector<double> train_one_by_one(const nn::Module& model, const datasets::Dataset& data, int epochs) {
+std::vector<double> train_one_by_one(const nn::Module& model, const datasets::Dataset& data, double learning_rate,
+                                     int epochs) {
   const auto [images, labels] = data.all();
-  optim::SGD optimizer(model.parameters(), {.lr = 0.1});
+  optim::SGD optimizer(model.parameters(), {.lr = learning_rate});
   std::vector<double> losses;
   for (int epoch = 0; epoch < epochs; ++epoch) {
     RunningMean mean_loss;
@@ -58,7 +61,6 @@ std::vector<double> train_one_by_one(const nn::Module& model, const datasets::Da
       mean_loss.add(loss.item());
     }
     losses.push_back(mean_loss.value());
-    fmt::print("epoch {:2}/{}  loss {:.4f}\n", epoch + 1, epochs, losses.back());
   }
   return losses;
 }
@@ -73,30 +75,42 @@ int main(int argc, char** argv) {
     const datasets::Subset zeros_and_ones = first_of_each(train, 2, 500);
     const datasets::Batch unseen = first_of_each(test, 2, 100).all();
 
-    nn::Sequential small = small_network();
-    fmt::print("{}\n", small.summary(Shape{1, 1, 28, 28}));
-    const std::vector<double> losses = train_one_by_one(small, zeros_and_ones, options.epochs);
-    const double small_accuracy = accuracy(predict(small, unseen.x), unseen.y);
-    fmt::print("{}\n", plot_curves(options.file("loss.png"), {{"loss", {{"zeros and ones", losses}}}}).message);
+    fmt::print("{}\n", small_network().summary(Shape{1, 1, 28, 28}));
+    std::vector<Curve> losses;
+    std::vector<double> reached;
+    for (const double learning_rate : {0.1, 0.003}) {
+      manual_seed(options.seed);
+      nn::Sequential small = small_network();
+      losses.push_back({fmt::format("learning rate {}", learning_rate),
+                        train_one_by_one(small, zeros_and_ones, learning_rate, options.epochs)});
+      reached.push_back(accuracy(predict(small, unseen.x), unseen.y));
+      fmt::print("learning rate {}: loss {:.4f} in the first epoch, {:.4f} in the last; test accuracy {:.4f}\n",
+                 learning_rate, losses.back().values.front(), losses.back().values.back(), reached.back());
+    }
+    fmt::print("{}\n", plot_curves(options.file("loss.png"), {{"loss", losses, true}}).message);
 
     nn::Sequential larger = larger_network();
     fmt::print("{}\n", larger.summary(Shape{1, 1, 28, 28}));
-    const std::int64_t per_class = options.quick ? 100 : 2000;
-    const auto tested = options.quick ? datasets::AnyDataset(first_of_each(test, 10, 50)) : datasets::AnyDataset(test);
-    const History history = fit(larger, first_of_each(train, 10, per_class),
+    const datasets::Normalize normalize(full({}, 0.1307), full({}, 0.3081));
+    const auto digits = normalize(options.quick ? datasets::AnyDataset(first_of_each(train, 10, 100)) : train);
+    const auto tested = normalize(options.quick ? datasets::AnyDataset(first_of_each(test, 10, 50)) : test);
+    const int epochs = options.quick ? 2 : 4;
+    const History history = fit(larger, digits,
                                 {.loss = cross_entropy,
-                                 .optimizer = optim::Adam(larger.parameters(), {.lr = 1e-4}),
-                                 .epochs = options.quick ? 2 : 4,
+                                 .optimizer = optim::SGD(larger.parameters(), {.lr = 5e-3, .momentum = 0.9}),
+                                 .epochs = epochs,
                                  .batch_size = 50,
                                  .seed = options.seed,
+                                 .schedule = optim::schedule::cosine(epochs),
                                  .validation = tested,
                                  .metrics = {metrics::Accuracy()}});
 
     const double larger_accuracy = history.curve("val_accuracy").back();
-    result.add("test_accuracy", small_accuracy);
+    result.add("as_published", reached[0]);
+    result.add("test_accuracy", reached[1]);
     result.add("larger_test_accuracy", larger_accuracy);
-    result.expect(losses.back() < losses.front(), "the loss falls");
-    result.expect(small_accuracy >= (options.quick ? 0.97 : 0.99), "99 % of the 200 zeros and ones");
+    result.expect(losses[1].values.back() < losses[1].values.front(), "the loss falls");
+    result.expect(reached[1] >= (options.quick ? 0.97 : 0.99), "99 % of the 200 zeros and ones");
     result.expect(larger_accuracy >= (options.quick ? 0.7 : 0.98), "the larger network reads 98 % of ten digits");
   });
 }

@@ -10,7 +10,18 @@ namespace wengert::datasets::detail {
 
 /// What random numbers are for: one seed given everywhere in a program must not make the initial weights, the split and
 /// the order of the samples functions of the same numbers.
-enum class Stream : std::uint32_t { split, epoch, spiral, training = 100 };
+enum class Stream : std::uint32_t {
+  split,
+  epoch,
+  spiral,
+  moons,
+  circles,
+  blobs,
+  noisy_sine,
+  transform,
+  loader,
+  training = 100,
+};
 
 /// The seed of stream number `index` for this purpose, among those of `seed`.
 inline std::uint64_t derived_seed(std::uint64_t seed, Stream stream, std::uint64_t index = 0) {
