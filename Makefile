@@ -1,6 +1,6 @@
 # The front door. Each target does all that it needs, from a machine with only git, make and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench bench-quick bench-docs build-bench docs asan tsan tsan-threads format lint clean
+.PHONY: help setup build demo test data bench bench-quick bench-docs build-bench docs asan tsan tsan-threads format lint clean
 
 clang_format = $(or $(shell command -v clang-format-16),clang-format)
 
@@ -18,7 +18,11 @@ demo: setup build/release/build.ninja  ## Train a small convolutional network on
 	@build/release/examples/demo
 
 test: build  ## Build everything and run all tests
+	@tools/fetch-data mnist photograph text || echo 'The tests that need these data are skipped.'
 	@ctest --preset release
+
+data:  ## Fetch the data of the examples: MNIST, Fashion-MNIST, two photographs, a text
+	@tools/fetch-data mnist fashion-mnist photograph text
 
 # The variables would make a BLAS under comparison run as on another processor.
 benchmarks = env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE build/bench/benchmarks/wengert_benchmarks \
