@@ -20,45 +20,36 @@ constexpr double eta = 0.25, dt = 0.1;
 constexpr std::int64_t length = 80;  // of a trajectory, in steps
 constexpr std::int64_t shown = 8;    // states that a forecast begins with
 
-/// The states [N, T + 1, 2] of N oscillators, x and x' at the times 0, dt, ..., and the drive [N, T + 1].
-struct Trajectories {
-  Tensor states;
-  Tensor drive;
-};
-
-/// F(t) = sum_i a_i sin(w_i t + p_i), the three being the columns of [N, 3].
-Tensor drive_at(double t, const Tensor& a, const Tensor& w, const Tensor& p) { return sum(a * sin(w * t + p), {1}); }
-
-Trajectories integrate(const Tensor& start, const Tensor& a, const Tensor& w, const Tensor& p, std::int64_t steps) {
-  const auto slope = [&](double t, const Tensor& s) {
-    const Tensor x = select(s, 1, 0), v = select(s, 1, 1);
-    return stack({v, drive_at(t, a, w, p) - eta * v - x}, 1);
-  };
-  std::vector<Tensor> states{start}, drive{drive_at(0, a, w, p)};
-  for (std::int64_t i = 0; i < steps; ++i) {
-    const double t = static_cast<double>(i) * dt;
-    const Tensor& s = states.back();
-    const Tensor k1 = slope(t, s), k2 = slope(t + dt / 2, s + dt / 2 * k1), k3 = slope(t + dt / 2, s + dt / 2 * k2);
-    const Tensor k4 = slope(t + dt, s + dt * k3);
-    states.push_back(s + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4));
-    drive.push_back(drive_at(t + dt, a, w, p));
+/// The drive [N, T + 1] and the states [N, T + 1, 2], x and x', of N oscillators at the times 0, dt, ..., each from a
+/// random state and driven by three random sines.
+datasets::TensorDataset random_trajectories(std::int64_t count) {
+  std::vector<Tensor> drive, states;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Tensor start = 2.0 * rand({2}, float64) - 1.0, strength = rand({3}, float64);
+    const Tensor frequency = 0.2 + 2.0 * rand({3}, float64), phase = 2 * std::numbers::pi * rand({3}, float64);
+    const auto force = [=](double t) { return sum(strength * sin(frequency * t + phase)).item(); };
+    const datasets::DampedOscillator trajectory({.damping = eta,
+                                                 .position = start[0].item(),
+                                                 .velocity = start[1].item(),
+                                                 .force = force,
+                                                 .step = dt,
+                                                 .points = length + 2});
+    const Tensor steps = squeeze(trajectory.x(), {1});  // [T + 1, 3]: F, x and x'
+    drive.push_back(select(steps, 1, 0));
+    states.push_back(slice(steps, 1, 1, 3));
   }
-  return {stack(states, 1).to(float32), stack(drive, 1).to(float32)};
+  return {stack(drive), stack(states)};
 }
 
-Trajectories random_trajectories(std::int64_t count) {
-  const Tensor start = 2.0 * rand({count, 2}, float64) - 1.0;
-  const Tensor a = rand({count, 3}, float64), w = 0.2 + 2.0 * rand({count, 3}, float64);
-  return integrate(start, a, w, 2 * std::numbers::pi * rand({count, 3}, float64), length);
-}
-
-/// x(t) and x'(t) for F = 0, from a state [2]: [T + 1, 2].
-Tensor analytic(double x0, double v0, std::int64_t steps) {
-  const double w = std::sqrt(1 - eta * eta / 4), b = (v0 + eta / 2 * x0) / w;
-  const Tensor t = dt * arange(0, static_cast<double>(steps + 1), 1, float64);
-  const Tensor fade = exp(-eta / 2 * t), x = fade * (x0 * cos(w * t) + b * sin(w * t));
-  const Tensor v = -eta / 2 * x + fade * w * (b * cos(w * t) - x0 * sin(w * t));
-  return stack({x, v}, 1).to(float32);
+/// x(t) and x'(t) for F = 0, from x = 1 at rest: [T + 1, 2].
+Tensor analytic(std::int64_t steps) {
+  std::vector<float> states;
+  for (std::int64_t i = 0; i <= steps; ++i) {
+    const auto state = datasets::DampedOscillator::free_solution(static_cast<double>(i) * dt, {.damping = eta});
+    states.push_back(static_cast<float>(state.position));
+    states.push_back(static_cast<float>(state.velocity));
+  }
+  return from_vector(states, {steps + 1, 2});
 }
 
 struct Network : nn::Module {
@@ -90,9 +81,8 @@ int main(int argc, char** argv) {
   const About about{
       .name = "damped_oscillator", .what = "A damped, driven oscillator", .epochs = 200, .quick_epochs = 30};
   return run_example(argc, argv, about, [](const Options& options, Result& result) {
-    const Trajectories train = random_trajectories(256), test = random_trajectories(64);
-    datasets::DataLoader loader(datasets::TensorDataset(train.drive, train.states),
-                                {.batch_size = 32, .seed = options.seed});
+    const datasets::TensorDataset train = random_trajectories(256), test = random_trajectories(64);
+    datasets::DataLoader loader(train, {.batch_size = 32, .seed = options.seed});
     const Network network;
     optim::Adam optimizer(network.parameters(), {.lr = 5e-3});
     optim::Scheduler schedule(optimizer, optim::schedule::cosine(options.epochs, 0.01));
@@ -113,13 +103,12 @@ int main(int argc, char** argv) {
       schedule.step();
       losses.values.push_back(mean_loss.value());
       test_losses.values.push_back(no_grad([&] {
-        return mse_loss(network.forecast(test.drive, slice(test.states, 1, 0, shown)),
-                        slice(test.states, 1, 1, length + 1))
+        return mse_loss(network.forecast(test.x(), slice(test.y(), 1, 0, shown)), slice(test.y(), 1, 1, length + 1))
             .item();
       }));
     }
     const std::int64_t steps = 200;
-    const Tensor truth = analytic(1, 0, steps);
+    const Tensor truth = analytic(steps);
     const Tensor forecast = no_grad([&] {
       return network.forecast(zeros({1, steps + 1}), unsqueeze(truth.slice(0, shown), 0))[0];
     });

@@ -24,15 +24,14 @@ struct Data {
   Tensor all_targets() const { return cat({train.y(), test.y}); }
 };
 
-/// Windows of `size` values as [N, steps, size / steps], and the value after each. Targets of the test are the values
-/// from `training_points` on, those of training all before.
+/// Windows of `size` values as [N, steps, size / steps], and the value after each. What the test predicts begins at
+/// `training_points`.
 Data load(std::uint64_t seed, std::int64_t size, std::int64_t steps) {
-  Generator generator(seed);
-  const Tensor series = sin(0.02 * arange(points)) + 2.0 * rand({points}, float32, generator);
-  const Tensor windows = unfold(series, 0, size + 1);
-  const Tensor x = slice(windows, 1, 0, size).reshape({-1, steps, size / steps}), y = slice(windows, 1, size, size + 1);
-  const std::int64_t split = training_points - size;
-  return {{x.slice(0, split), y.slice(0, split)}, {x.slice(split, x.dim(0)), y.slice(split, y.dim(0))}};
+  const auto in_steps = [&](const datasets::NoisySine& part) {
+    return datasets::TensorDataset(part.x().reshape({-1, steps, size / steps}), part.y());
+  };
+  return {in_steps(datasets::NoisySine({.end = training_points, .window = size, .seed = seed})),
+          in_steps(datasets::NoisySine({.begin = training_points - size, .window = size, .seed = seed})).all()};
 }
 
 /// As Keras draws them.
