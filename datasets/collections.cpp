@@ -145,12 +145,14 @@ ImageFolder::ImageFolder(const std::string& folder, const ImageFolderOptions& op
   std::vector<File> files;
   for (const std::filesystem::path& entry : entries_of(folder)) {
     std::error_code error;
-    if (!std::filesystem::is_directory(entry, error)) continue;
+    const std::string name = entry.filename().string();
+    if (!std::filesystem::is_directory(entry, error) || name.starts_with('.')) continue;
     const auto label = static_cast<std::int64_t>(class_names_.size());
-    class_names_.push_back(entry.filename().string());
+    const std::size_t before = files.size();
     for (const std::filesystem::path& file : entries_of(entry)) {
       if (is_picture(file)) files.push_back({file.string(), label});
     }
+    if (files.size() > before) class_names_.push_back(name);  // a folder without pictures is no class
   }
   check<IoError>(!files.empty(), "ImageFolder: '{}' has no folder with pictures (.png, .jpg, .jpeg, .bmp)", folder);
   shape_ = load_image(files.front().path, channels_).shape();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <wengert/autograd/random.h>
+#include <wengert/autograd/tape.h>
 
 #include "datasets/detail/random_stream.h"
 
@@ -20,7 +21,10 @@ namespace wengert::datasets {
 class DataLoader::Source {
  public:
   Source(const DataLoader& loader, std::uint64_t epoch)
-      : dataset_(loader.dataset_), options_(loader.options_), epoch_(epoch) {
+      : dataset_(loader.dataset_),
+        options_(loader.options_),
+        epoch_(epoch),
+        epoch_seed_(detail::derived_seed(options_.seed, detail::Stream::loader, epoch)) {
     in_order_ = !options_.shuffle && options_.shard.count == 1 && !options_.transform;
     if (in_order_) return;
     const std::int64_t n = dataset_.size();
@@ -40,6 +44,11 @@ class DataLoader::Source {
   }
 
   Batch batch(std::int64_t index) const {
+    // A generator for each batch, so that what a data set or a transform of the user's draws does not depend on who
+    // works; and no tape, whatever the worker's thread has.
+    Generator generator(detail::derived_seed(epoch_seed_, detail::Stream::loader, static_cast<std::uint64_t>(index)));
+    const GeneratorScope scope(generator);
+    const NoGrad guard;
     if (in_order_) {
       const std::int64_t begin = index * options_.batch_size;
       return dataset_.range(begin, std::min(options_.batch_size, dataset_.size() - begin));
@@ -49,10 +58,6 @@ class DataLoader::Source {
     const std::span<const std::int64_t> indices = std::span(order_).subspan(begin, count);
     Batch batch = dataset_.batch(indices);
     if (!options_.transform) return batch;
-    // A generator for each batch, so that what a transform of the user's draws does not depend on who works.
-    Generator generator(detail::derived_seed(detail::derived_seed(options_.seed, detail::Stream::loader, epoch_),
-                                             detail::Stream::loader, static_cast<std::uint64_t>(index)));
-    const GeneratorScope scope(generator);
     return (*options_.transform)(batch, {.indices = indices, .epoch = epoch_});
   }
 
@@ -60,6 +65,7 @@ class DataLoader::Source {
   AnyDataset dataset_;
   DataLoaderOptions options_;
   std::uint64_t epoch_;
+  std::uint64_t epoch_seed_;
   bool in_order_ = false;  // batches are stretches of the data set: there is no need to write down the order
   std::vector<std::int64_t> order_;
 };

@@ -19,6 +19,7 @@ TensorDataset make_spiral(const SpiralOptions& options) {
   check<Error>(noise >= 0 && std::isfinite(noise), "Spiral: noise must be finite and not negative, got {}", noise);
   check<DTypeError>(is_floating(dtype), "Spiral: dtype must be float32 or float64, got {}", dtype);
 
+  Shape{classes, points, 2};  // throws if there are more than can be counted
   const Shape shape{classes * points, 2};
   std::vector<double> shifts(static_cast<std::size_t>(classes * points));
   Generator generator(detail::derived_seed(seed, detail::Stream::spiral));
@@ -89,6 +90,7 @@ TensorDataset make_blobs(const BlobsOptions& options) {
   check<Error>(deviation >= 0 && std::isfinite(deviation) && box > 0 && std::isfinite(box),
                "Blobs: deviation must not be negative and box positive, both finite, got {} and {}", deviation, box);
   check<DTypeError>(is_floating(dtype), "Blobs: dtype must be float32 or float64, got {}", dtype);
+  Shape{classes, points, features};  // throws if there are more than can be counted
   const Shape shape{classes * points, features};
   std::vector<double> centres(static_cast<std::size_t>(classes * features));
   std::vector<double> x(static_cast<std::size_t>(shape.numel()));

@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
                plot_curves(options.file("curves.png"), {{"return", {training}}}, {.x_label = "update"}).message);
     result.add("mean_return", greedy, 1);
     result.add("mean_return_of_drawn_actions", drawn, 1);
-    result.add("updates", options.epochs);
+    result.add("updates", training.values.size());
     result.add("steps_played", steps);
     result.expect(greedy >= (options.quick ? 100 : 475), "a mean return of 475");
   });

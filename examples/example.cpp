@@ -14,11 +14,15 @@ int run_example(int argc, char** argv, const About& about, const std::function<v
   CLI::App app(about.what, about.name);
   app.add_option("--seed", options.seed, "of all random numbers")->capture_default_str();
   app.add_option("--threads", threads, "0: as many as the machine has")->check(CLI::Range(0, 1024));
-  app.add_option("--epochs", options.epochs, fmt::format("instead of {}", about.epochs))->check(CLI::PositiveNumber);
+  app.add_option("--epochs", options.epochs, fmt::format("instead of {}", about.epochs))->check(CLI::Range(1, 1 << 30));
   app.add_option("--out", options.out, "folder for what it writes")->capture_default_str();
   app.add_flag("--quick", options.quick, "a run of seconds, to see that it works");
   if (!about.files.empty()) app.add_option("files", options.files, about.files);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   if (options.epochs == 0) options.epochs = options.quick ? about.quick_epochs : about.epochs;
 
   try {

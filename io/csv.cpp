@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -174,8 +175,13 @@ Tensor CsvTable::numbers(DType dtype) const {
 CsvTable::Labels CsvTable::labels(std::int64_t column) const {
   check(column >= 0 && column < columns(), "CsvTable: column {} is out of range for {} columns", column, columns());
   const auto before = [](const std::string& a, const std::string& b) {
-    const std::optional<double> x = parse_number(a);
-    const std::optional<double> y = parse_number(b);
+    // NaN equals no number, which is no order: it is text here.
+    const auto number = [](const std::string& text) {
+      const std::optional<double> value = parse_number(text);
+      return value && std::isfinite(*value) ? value : std::nullopt;
+    };
+    const std::optional<double> x = number(a);
+    const std::optional<double> y = number(b);
     if (x && y && *x != *y) return *x < *y;
     if (x.has_value() != y.has_value()) return x.has_value();
     return a < b;

@@ -6,11 +6,16 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <span>
 #include <type_traits>
 #include <vector>
+
+#ifdef WENGERT_HAVE_ZLIB
+#include <zlib.h>
+#endif
 
 #include "io/detail/atomic_file.h"
 #include "io/detail/read_file.h"
@@ -49,6 +54,45 @@ Tensor planes_of(const Level* levels, int channels, int height, int width) {
   return image;
 }
 
+/// What stb does not look at: the checksums of a PNG file, whether a BMP file is all there, and whether the size is one
+/// that a picture has, before memory for it is asked for.
+void check_whole(const std::string& path, const std::string& bytes) {
+  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+  const auto number = [&](std::size_t at, bool big_endian) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < 4; ++i) value = value << 8 | data[at + (big_endian ? i : 3 - i)];
+    return value;
+  };
+#ifdef WENGERT_HAVE_ZLIB
+  if (bytes.starts_with("\x89PNG\r\n\x1a\n")) {
+    for (std::size_t at = 8; at + 12 <= bytes.size();) {
+      const std::size_t length = number(at, true);
+      check<IoError>(length <= bytes.size() - at - 12, "load_image: '{}' is cut short", path);
+      const auto sum = ::crc32(0, data + at + 4, static_cast<unsigned>(length + 4));
+      check<IoError>(sum == number(at + 8 + length, true), "load_image: '{}' is damaged: a checksum is wrong", path);
+      at += 12 + length;
+    }
+  }
+#endif
+  if (bytes.starts_with("BM") && bytes.size() >= 54 && number(14, false) >= 40 && number(30, false) == 0) {
+    const std::uint64_t width = number(18, false) & 0x7fffffff;
+    const auto height =
+        static_cast<std::uint64_t>(std::abs(std::int64_t{static_cast<std::int32_t>(number(22, false))}));
+    const std::uint64_t bits = data[28] | data[29] << 8;
+    const std::uint64_t row = (width * bits + 31) / 32 * 4;
+    const std::uint64_t begin = number(10, false);
+    check<IoError>(begin <= bytes.size() && (height == 0 || row <= (bytes.size() - begin) / height),
+                   "load_image: '{}' is cut short", path);
+  }
+  int width = 0;
+  int height = 0;
+  int channels = 0;
+  constexpr std::int64_t most = 1 << 28;
+  const bool known = stbi_info_from_memory(data, static_cast<int>(bytes.size()), &width, &height, &channels) != 0;
+  check<IoError>(!known || std::int64_t{width} * height <= most, "load_image: '{}' has {} x {} pixels, more than {}",
+                 path, width, height, most);
+}
+
 }  // namespace
 
 Tensor load_image(const std::string& path, int channels) {
@@ -56,6 +100,7 @@ Tensor load_image(const std::string& path, int channels) {
   const std::string bytes = detail::read_file("load_image", path);
   check<IoError>(bytes.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()),
                  "load_image: '{}' is too large", path);
+  check_whole(path, bytes);
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int size = static_cast<int>(bytes.size());
   int width = 0;

@@ -71,6 +71,11 @@ TEST(Dataset, GivesAStretchAsItGivesTheSameIndices) {
   }
 }
 
+TEST(Spiral, OfMorePointsThanCanBeCountedIsAnError) {
+  const std::int64_t many = std::int64_t{1} << 32;
+  EXPECT_THROW(Spiral({.classes = many, .points_per_class = many}), Error);
+}
+
 TEST(DataLoader, LeavesOutAShortLastBatchIfAsked) {
   DataLoader loader(counting(10), {.batch_size = 4, .drop_last = true});
   EXPECT_EQ(loader.size(), 2);

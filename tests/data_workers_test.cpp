@@ -72,6 +72,29 @@ TEST(DataLoaderWorkers, GiveTheSameBatchesWhateverTheirNumber) {
   EXPECT_NE(labels_of(plain, 0), labels_of(plain, 1));
 }
 
+TEST(DataLoaderWorkers, DoNotDecideWhatADataSetDrawsOrRecords) {
+  const Tensor weight = ones({1}).requires_grad(true);
+  const Map noisy(counting(64), [&](const Batch& batch) {
+    for (int i = 0; i < static_cast<int>(batch.y[0].item<int>()) % 5; ++i) std::this_thread::yield();
+    return Batch{(batch.x + randn(batch.x.shape())) * weight, batch.y};
+  });
+  for (const bool shuffle : {false, true}) {
+    const auto numbers = [&](int workers) {
+      Values values;
+      const DataLoader loader(noisy, {.batch_size = 8, .shuffle = shuffle, .workers = workers});
+      for (const auto& [x, y] : loader.epoch(0)) {
+        EXPECT_FALSE(x.requires_grad());
+        const Values batch = values_of(x);
+        values.insert(values.end(), batch.begin(), batch.end());
+      }
+      return values;
+    };
+    const Values alone = numbers(0);
+    EXPECT_EQ(numbers(1), alone);
+    EXPECT_EQ(numbers(4), alone);
+  }
+}
+
 TEST(DataLoaderWorkers, MayBeLeftAtAnyTime) {
   std::atomic<int> asked = 0;
   for (int batches = 0; batches < 12; ++batches) {

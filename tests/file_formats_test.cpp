@@ -111,8 +111,8 @@ TEST(Npz, ReadsBackWhatItWroteInOrder) {
   EXPECT_TRUE(load_npz(path).empty());
 }
 
-// As numpy.savez_compressed(path, a=numpy.arange(3, dtype=numpy.float32)) writes it: by Python's zipfile, deflated, with
-// room for 64-bit sizes. The .npy file in it is put together by hand.
+// As numpy.savez_compressed(path, a=numpy.arange(3, dtype=numpy.float32)) writes it: by Python's zipfile, deflated,
+// with room for 64-bit sizes. The .npy file in it is put together by hand.
 TEST(Npz, ReadsWhatNumPyCompressed) {
   const Folder folder;
   const unsigned char bytes[] = {
@@ -202,7 +202,12 @@ TEST(Image, SaysWhatIsWrong) {
   save_image(path, ones({3, 40, 40}));
   const std::string whole = bytes_of(path);
   folder.write("a.png", whole.substr(0, whole.size() / 2));
-  expect_error<IoError>([&] { load_image(path); }, "load_image: '" + path + "' is not a PNG, JPEG or BMP picture, or");
+  expect_error<IoError>([&] { load_image(path); }, "load_image: '" + path + "' is");
+  for (std::size_t at = 40; at < whole.size(); at += 211) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    expect_error<IoError>([&] { load_image(folder.write("c.png", damaged)); }, "load_image: ");
+  }
   expect_error<IoError>([&] { load_image(folder.write("b.png", "")); }, "is not a PNG, JPEG or BMP picture, or");
   expect_error<IoError>([&] { load_image(folder / "none.png"); }, "load_image: cannot open");
   expect_error<Error>([&] { load_image(path, 5); }, "load_image: channels must be 0 to 4, got 5");

@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include <fcntl.h>
@@ -22,12 +24,16 @@ namespace {
 class TemporaryFile {
  public:
   TemporaryFile(const char* caller, const std::string& target) : caller_(caller), target_(target) {
+    struct ::stat old {};
+    const bool exists = ::stat(target.c_str(), &old) == 0;
+    check<IoError>(!exists || S_ISREG(old.st_mode), "{}: '{}' cannot be written: it is not a file", caller, target);
     static std::atomic<std::uint64_t> count{0};
     do {
       path_ = fmt::format("{}.{}-{}.tmp", target, ::getpid(), count++);
       descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     } while (descriptor_ < 0 && (errno == EEXIST || errno == EINTR));
     if (descriptor_ < 0) fail_with("created", std::exchange(path_, {}));
+    if (exists) static_cast<void>(::fchmod(descriptor_, old.st_mode & 07777));  // who may read it stays as it was
   }
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
@@ -81,7 +87,10 @@ class TemporaryFile {
 
 void write_file_atomically(const char* caller, const std::string& path,
                            const std::vector<std::span<const std::byte>>& parts) {
-  TemporaryFile file(caller, path);
+  // Through a link, the file it leads to is written, not the link.
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
+  const std::string target = real ? real.get() : path;
+  TemporaryFile file(caller, target);
   for (const std::span<const std::byte> part : parts) file.write(part);
   file.replace_target();
 }
