@@ -9,6 +9,7 @@
 
 #include "datasets/detail/data_file.h"
 #include "io/detail/idx_file.h"
+#include "io/detail/read_file.h"
 
 namespace wengert::datasets {
 namespace {
@@ -52,7 +53,7 @@ ByteImages::Bytes read_cifar(const Cifar10Options& options) {
   for (const std::string& file : files) {
     const std::string given = options.folder.empty() ? "" : (std::filesystem::path(options.folder) / file).string();
     const std::string path = detail::find_data_file("Cifar10", given, "cifar-10-batches-bin/" + file);
-    const std::string records = detail::read_data_file("Cifar10", path);
+    const std::string records = wengert::detail::read_file("Cifar10", path);
     check<IoError>(records.size() % (pixels + 1) == 0, "Cifar10: '{}' is cut short: {} bytes are no multiple of {}",
                    path, records.size(), pixels + 1);
     for (std::size_t at = 0; at < records.size(); at += pixels + 1) {

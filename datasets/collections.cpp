@@ -15,6 +15,7 @@
 #include <wengert/io/image.h>
 
 #include "datasets/detail/data_file.h"
+#include "io/detail/read_file.h"
 
 namespace wengert::datasets {
 namespace {
@@ -174,8 +175,8 @@ Batch ImageFolder::batch(std::span<const std::int64_t> indices) const {
 }
 
 TextCorpus::TextCorpus(const TextCorpusOptions& options)
-    : TextCorpus(detail::read_data_file("TextCorpus",
-                                        detail::find_data_file("TextCorpus", options.file, "text/austen.txt", "text")),
+    : TextCorpus(wengert::detail::read_file(
+                     "TextCorpus", detail::find_data_file("TextCorpus", options.file, "text/austen.txt", "text")),
                  options) {}
 
 TextCorpus TextCorpus::of(std::string_view text, const TextCorpusOptions& options) { return {text, options}; }

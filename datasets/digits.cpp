@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "datasets/detail/data_file.h"
+#include "io/detail/read_file.h"
 
 namespace wengert::datasets {
 namespace {
@@ -66,7 +67,7 @@ Table parse(std::string_view text, const std::string& path) {
 TensorDataset read(const DigitsOptions& options) {
   check<DTypeError>(is_floating(options.dtype), "Digits: dtype must be float32 or float64, got {}", options.dtype);
   const std::string path = detail::find_data_file("Digits", options.file, "digits.csv.gz");
-  Table table = parse(detail::read_data_file("Digits", path), path);
+  Table table = parse(wengert::detail::read_file("Digits", path), path);
   if (!options.raw) {
     for (double& value : table.images) value /= static_cast<double>(brightest);
   }

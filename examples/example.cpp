@@ -1,7 +1,6 @@
 #include "example.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 
 #include <CLI/CLI.hpp>
@@ -41,22 +40,10 @@ int run_example(int argc, char** argv, const About& about, const std::function<v
   }
 }
 
-std::string fetched_file(std::string_view name) {
-  const auto set = [](const char* variable) { return std::getenv(variable) != nullptr && *std::getenv(variable) != 0; };
-  std::filesystem::path folder;
-  if (set("WENGERT_DATA")) {
-    folder = std::getenv("WENGERT_DATA");
-  } else if (set("XDG_CACHE_HOME")) {
-    folder = std::filesystem::path(std::getenv("XDG_CACHE_HOME")) / "wengert";
-  } else if (set("HOME")) {
-    folder = std::filesystem::path(std::getenv("HOME")) / ".cache/wengert";
-  }
-  return (folder / name).string();
-}
-
 wengert::Tensor load_picture(const Options& options) {
   using namespace wengert;
-  const std::string path = options.files.empty() ? fetched_file("photograph/china.jpg") : options.files.front();
+  const std::string path =
+      options.files.empty() ? datasets::fetched_file("photograph/china.jpg") : options.files.front();
   if (!options.files.empty() || std::filesystem::exists(path)) {
     fmt::print("the picture is {}\n", path);
     const Tensor picture = load_image(path);

@@ -59,9 +59,6 @@ struct About {
 /// folder, runs the example and prints its RESULT. Returns 0, or 1 if an expectation was missed, or 2 after an error.
 int run_example(int argc, char** argv, const About& about, const std::function<void(const Options&, Result&)>& run);
 
-/// Where `tools/fetch-data` puts a file, such as "photograph/china.jpg", whether it is there or not.
-std::string fetched_file(std::string_view name);
-
 /// A picture [3, H, W], from 0 to 1, and says which: the first of the files on the command line, or else a photograph
 /// that was fetched, or else a synthetic one.
 wengert::Tensor load_picture(const Options& options);

@@ -393,6 +393,17 @@ auto Recurrent<Cell>::run(const Tensor& x, const LstmState& state, const Tensor&
   return {std::move(output), {stack(last_h), has_memory<Cell> ? stack(last_c) : Tensor()}};
 }
 
+template <class Cell>
+RNNResult Recurrent<Cell>::call(const Tensor& x, const RNNArguments& arguments) const {
+  return this->hooked(
+      x,
+      [&](const Tensor& input) {
+        Result result = run(input, {arguments.state, {}}, arguments.lengths, arguments.mask);
+        return RNNResult{std::move(result.output), std::move(result.state.h)};
+      },
+      &RNNResult::output);
+}
+
 template class Recurrent<RNNCell>;
 template class Recurrent<LSTMCell>;
 template class Recurrent<GRUCell>;
@@ -422,15 +433,7 @@ RNN::RNN(std::int64_t in, std::int64_t hidden, const RNNOptions& options)
                  .bias_init = options.bias_init,
                  .dtype = options.dtype}) {}
 
-RNNResult RNN::operator()(const Tensor& x, const RNNArguments& arguments) const {
-  return hooked(
-      x,
-      [&](const Tensor& input) {
-        Result result = run(input, {arguments.state, {}}, arguments.lengths, arguments.mask);
-        return RNNResult{std::move(result.output), std::move(result.state.h)};
-      },
-      &RNNResult::output);
-}
+RNNResult RNN::operator()(const Tensor& x, const RNNArguments& arguments) const { return call(x, arguments); }
 
 LSTM::LSTM(std::int64_t in, std::int64_t hidden, const LSTMOptions& options)
     : Recurrent("LSTM", in, hidden, layout_of(options),
@@ -462,15 +465,7 @@ GRU::GRU(std::int64_t in, std::int64_t hidden, const GRUOptions& options)
                  .bias_init = options.bias_init,
                  .dtype = options.dtype}) {}
 
-RNNResult GRU::operator()(const Tensor& x, const RNNArguments& arguments) const {
-  return hooked(
-      x,
-      [&](const Tensor& input) {
-        Result result = run(input, {arguments.state, {}}, arguments.lengths, arguments.mask);
-        return RNNResult{std::move(result.output), std::move(result.state.h)};
-      },
-      &RNNResult::output);
-}
+RNNResult GRU::operator()(const Tensor& x, const RNNArguments& arguments) const { return call(x, arguments); }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The last step.

@@ -257,6 +257,8 @@ class Recurrent : public Module {
             const typename Cell::Options& options);
 
   Result run(const Tensor& x, const LstmState& state, const Tensor& lengths, const Tensor& mask) const;
+  /// A call of a network whose cells have no c.
+  RNNResult call(const Tensor& x, const RNNArguments& arguments) const;
 
  private:
   RecurrentLayout layout_;

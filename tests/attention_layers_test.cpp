@@ -10,28 +10,13 @@
 
 #include "tests/expect.h"
 #include "tests/module_gradients.h"
+#include "tests/near.h"
+#include "tests/whole.h"
 
 namespace wengert::nn {
 namespace {
 
 using Numbers = std::vector<double>;
-
-Tensor draw(const Shape& shape, std::uint64_t seed) {
-  Generator generator(seed);
-  return randn(shape, float64, generator);
-}
-
-void expect_near(const Tensor& actual, const Tensor& expected, double tolerance = 1e-12) {
-  ASSERT_EQ(actual.shape(), expected.shape());
-  const auto a = values_of(actual);
-  const auto e = values_of(expected);
-  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], e[i], tolerance) << "element " << i;
-}
-
-void expect_equal(const Tensor& actual, const Tensor& expected) {
-  EXPECT_EQ(actual.shape(), expected.shape());
-  EXPECT_EQ(values_of(actual), values_of(expected));
-}
 
 /// Gives all parameters numbers that are not special: biases start as zeros, norms as ones.
 template <class M>
@@ -156,7 +141,7 @@ TEST(MultiHeadAttention, ProjectsTensorsThatAreTheSameTogether) {
   expect_near(layer(x), layer(copy(x), copy(x), copy(x)).output);
   expect_near(layer(x, x, x).output, layer(x));
   expect_near(layer(y, x, x).output, layer(y, copy(x), copy(x)).output);
-  expect_equal(layer(x, AttentionArguments{}).output, layer(x));
+  expect_same(layer(x, AttentionArguments{}).output, layer(x));
   EXPECT_FALSE(layer(x, x, x).weights.defined());
   // The same numbers, but another place on the tape.
   const Tensor leaf = x.detach().requires_grad(true);
@@ -215,8 +200,8 @@ TEST(MultiHeadAttention, IsNotTouchedByKeysThatNobodyLooksAt) {
   const Tensor memory = draw({2, 4, width}, 2);
   const std::vector<Tensor> clean = run(memory);
   const std::vector<Tensor> other = run(where(present, memory, 100.0));
-  expect_equal(other[0], clean[0]);
-  expect_equal(clean[1] * (1 - present), zeros({2, 4, width}, float64));
+  expect_same(other[0], clean[0]);
+  expect_same(clean[1] * (1 - present), zeros({2, 4, width}, float64));
   EXPECT_NE(sum(abs(clean[1])).item(), 0);
 }
 
@@ -224,7 +209,7 @@ TEST(MultiHeadAttention, GivesTheOutputBiasWhereAQueryMayLookAtNothing) {
   const MultiHeadAttention layer = make_attention();
   const AttentionResult result = layer(draw({1, 2, width}, 1), {.key_mask = zeros({1, 2}), .weights = true});
   expect_near(result.output[0][1], layer.output.bias.value());
-  expect_equal(result.weights, zeros({1, heads, 2, 2}, float64));
+  expect_same(result.weights, zeros({1, heads, 2, 2}, float64));
 }
 
 TEST(MultiHeadAttention, HasTheGradientsOfItsArgumentsAndParameters) {
@@ -254,12 +239,12 @@ TEST(MultiHeadAttention, DropsWeightsInTrainingOnly) {
   manual_seed(1);
   const AttentionResult trained = layer(x, {.weights = true});
   manual_seed(1);
-  expect_equal(layer(x), trained.output);
+  expect_same(layer(x), trained.output);
   layer.eval();
   const AttentionResult evaluated = layer(x, {.weights = true});
   EXPECT_NE(values_of(evaluated.output), values_of(trained.output));
-  expect_equal(layer(x), evaluated.output);
-  expect_equal(trained.weights, evaluated.weights);
+  expect_same(layer(x), evaluated.output);
+  expect_same(trained.weights, evaluated.weights);
 }
 
 TEST(MultiHeadAttention, WithRotaryPositionsDependsOnDistancesOnly) {
@@ -327,7 +312,7 @@ TEST(SinusoidalPositions, AddTheFormulaOfThePaper) {
 TEST(LearnedPositions, AddARowForEachStep) {
   const LearnedPositions layer(5, 4, {.dtype = float64});
   const Tensor x = draw({2, 3, 4}, 1);
-  expect_equal(layer(x), x + layer.weight->slice(0, 3));
+  expect_same(layer(x), x + layer.weight->slice(0, 3));
   sum(layer(x)).backward();
   EXPECT_EQ(values_of(sum(layer.weight.grad(), {1})), (Numbers{8, 8, 8, 0, 0}));
   expect_parameter_gradients(layer, [&] { return sum(square(layer(x))); });
@@ -349,7 +334,7 @@ TEST(Positions, RejectWhatDoesNotFitAndDropInTrainingOnly) {
   SinusoidalPositions layer(4, {.dropout = 0.5});
   EXPECT_NE(values_of(layer(ones({2, 6, 4}))), values_of(SinusoidalPositions(4)(ones({2, 6, 4}))));
   layer.eval();
-  expect_equal(layer(ones({2, 6, 4})), SinusoidalPositions(4)(ones({2, 6, 4})));
+  expect_same(layer(ones({2, 6, 4})), SinusoidalPositions(4)(ones({2, 6, 4})));
   EXPECT_EQ(to_string(LearnedPositions(5, 4, {.dropout = 0.1})), "LearnedPositions(4, length 5, dropout 0.1)");
 }
 
@@ -412,10 +397,9 @@ TEST(TransformerEncoderLayer, PassesItsArgumentsOn) {
     return slice(layer(input, arguments), 1, 0, 3);
   };
   const Tensor lengths = from_data({3, 3}, int64);
-  expect_equal(first(x, {.causal = true}), first(other, {.causal = true}));
-  expect_equal(first(x, {.mask = from_data({1, 1, 1, 0})}), first(other, {.mask = from_data({1, 1, 1, 0})}));
-  expect_equal(first(x, {.key_mask = sequence_mask(lengths, 4)}),
-               first(other, {.key_mask = sequence_mask(lengths, 4)}));
+  expect_same(first(x, {.causal = true}), first(other, {.causal = true}));
+  expect_same(first(x, {.mask = from_data({1, 1, 1, 0})}), first(other, {.mask = from_data({1, 1, 1, 0})}));
+  expect_same(first(x, {.key_mask = sequence_mask(lengths, 4)}), first(other, {.key_mask = sequence_mask(lengths, 4)}));
   EXPECT_NE(values_of(first(x, {})), values_of(first(other, {})));
 }
 
@@ -461,7 +445,7 @@ TEST(TransformerDecoderLayer, HasTheGradientsOfItsInputsAndParameters) {
 TEST(TransformerEncoder, IsItsLayersOnTopOfEachOther) {
   const Tensor x = draw({2, 4, width}, 1);
   const auto post = shaken(TransformerEncoder(width, heads, {.layers = 2, .layer = small}));
-  expect_equal(post(x, {.causal = true}), post.layers[1](post.layers[0](x, {.causal = true}), {.causal = true}));
+  expect_same(post(x, {.causal = true}), post.layers[1](post.layers[0](x, {.causal = true}), {.causal = true}));
   const auto pre =
       shaken(TransformerEncoder(width, heads, {.layers = 2, .layer = with(TransformerActivation::relu, true)}));
   const std::vector<ParameterRef> all = pre.parameters();
@@ -481,7 +465,7 @@ TEST(TransformerDecoder, IsItsLayersOnTopOfEachOther) {
   const Tensor x = draw({2, 4, width}, 1);
   const Tensor memory = draw({2, 3, width}, 2);
   const auto decoder = shaken(TransformerDecoder(width, heads, {.layers = 2, .layer = small}));
-  expect_equal(decoder(x, memory), decoder.layers[1](decoder.layers[0](x, memory), memory));
+  expect_same(decoder(x, memory), decoder.layers[1](decoder.layers[0](x, memory), memory));
 }
 
 TEST(Transformers, RoundTripThroughAStateDict) {
@@ -490,9 +474,9 @@ TEST(Transformers, RoundTripThroughAStateDict) {
   TransformerEncoder target(width, heads, options);
   target.load_state_dict(source.state_dict());
   const Tensor x = draw({2, 4, width}, 1);
-  expect_equal(target(x), source(x));
+  expect_same(target(x), source(x));
   const TransformerEncoder copy = source;
-  expect_equal(copy(x), source(x));
+  expect_same(copy(x), source(x));
 }
 
 TEST(Transformers, AssignedAModelKeepTheParametersThatAnOptimizerKnows) {
@@ -501,7 +485,7 @@ TEST(Transformers, AssignedAModelKeepTheParametersThatAnOptimizerKnows) {
   const std::vector<ParameterRef> known = encoder.parameters();
   const auto other = shaken(TransformerEncoder(width, heads, options));
   encoder = other;
-  expect_equal(encoder(draw({2, 4, width}, 1)), other(draw({2, 4, width}, 1)));
+  expect_same(encoder(draw({2, 4, width}, 1)), other(draw({2, 4, width}, 1)));
   encoder = TransformerEncoder(width, heads, options);
   const std::vector<ParameterRef> after = encoder.parameters();
   ASSERT_EQ(after.size(), known.size());
@@ -517,12 +501,12 @@ TEST(Transformers, DropInTrainingOnly) {
   const Tensor trained = encoder(x);
   EXPECT_NE(values_of(encoder(x)), values_of(trained));
   manual_seed(2);
-  expect_equal(encoder(x), trained);
+  expect_same(encoder(x), trained);
   encoder.eval();
-  expect_equal(encoder(x), encoder(x));
+  expect_same(encoder(x), encoder(x));
   TransformerEncoder same(width, heads, {.layers = 1, .layer = small});
   same.load_state_dict(encoder.state_dict());
-  expect_equal(encoder(x), same(x));
+  expect_same(encoder(x), same(x));
 }
 
 TEST(Transformers, GiveTheSameBitsForAnyNumberOfThreads) {
@@ -543,7 +527,7 @@ TEST(Transformers, GiveTheSameBitsForAnyNumberOfThreads) {
   const std::vector<Tensor> one = run(1);
   const std::vector<Tensor> two = run(2);
   set_num_threads(before);
-  for (std::size_t i = 0; i < one.size(); ++i) expect_equal(two[i], one[i]);
+  for (std::size_t i = 0; i < one.size(); ++i) expect_same(two[i], one[i]);
 }
 
 TEST(Transformers, RejectWhatDoesNotFit) {

@@ -8,19 +8,13 @@
 #include <wengert/autograd/tape.h>
 
 #include "tests/expect.h"
+#include "tests/near.h"
 
 namespace wengert {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-void expect_near(const Tensor& actual, const Tensor& expected, double tolerance) {
-  ASSERT_EQ(actual.shape(), expected.shape());
-  const auto a = values_of(actual);
-  const auto e = values_of(expected);
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], e[i], tolerance) << "element " << i;
-}
 
 /// Three queries, four keys, two features, in float64.
 class Attention : public testing::Test {

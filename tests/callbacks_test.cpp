@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -20,35 +19,13 @@
 #include <wengert/wengert.h>
 
 #include "tests/expect.h"
+#include "tests/files.h"
 #include "tests/onnx/protobuf.h"
 
 namespace wengert {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A folder that goes away with the test.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "wengert callbacks XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-std::string content_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// A model whose bias is all there is; its loss against ones is (1 - bias)^2.
 nn::Sequential bias_model() {
@@ -190,7 +167,7 @@ TEST(CsvLog, HasARowForEachEpoch) {
     return fmt::format("{},{},{},0,{}\n", i + 1, history.epochs[i].train.loss, i == 0 ? 0.25 : 0.0625,
                        history.epochs[i].seconds);
   };
-  EXPECT_EQ(content_of(folder / "run.csv"), "epoch,loss,val_loss,learning_rate,seconds\n" + row(0) + row(1));
+  EXPECT_EQ(bytes_of(folder / "run.csv"), "epoch,loss,val_loss,learning_rate,seconds\n" + row(0) + row(1));
 }
 
 TEST(CsvLog, ServesALoopOfOnesOwn) {
@@ -198,10 +175,10 @@ TEST(CsvLog, ServesALoopOfOnesOwn) {
   const std::string path = folder / "own.csv";
   std::ofstream(path) << "old";
   callbacks::CsvLog log(path);
-  EXPECT_EQ(content_of(path), "old");
+  EXPECT_EQ(bytes_of(path), "old");
   log.write({{"step", 1}, {"loss, \"smooth\"", 0.1}});
   log.write({{"step", 2}, {"loss, \"smooth\"", std::nan("")}});
-  EXPECT_EQ(content_of(path), "step,\"loss, \"\"smooth\"\"\"\n1,0.1\n2,\n");
+  EXPECT_EQ(bytes_of(path), "step,\"loss, \"\"smooth\"\"\"\n1,0.1\n2,\n");
   expect_error<Error>([&] { log.write({{"step", 3}}); }, "this row has step");
   expect_error<Error>([&] { log.write({}); }, "a row needs a value");
   expect_error<IoError>([&] { callbacks::CsvLog(folder / "no folder/x.csv").write({{"a", 1}}); }, "CsvLog: ");
@@ -212,11 +189,11 @@ TEST(JsonLinesLog, HasAnObjectForEachRow) {
   callbacks::JsonLinesLog log(folder / "run.jsonl");
   log.write({{"step", 1}, {"a \"b\"\\\n", -1.5e-7}});
   log.write({{"loss", std::nan("")}, {"other", HUGE_VAL}});
-  EXPECT_EQ(content_of(folder / "run.jsonl"),
+  EXPECT_EQ(bytes_of(folder / "run.jsonl"),
             "{\"step\": 1, \"a \\\"b\\\"\\\\\\u000a\": -1.5e-07}\n{\"loss\": null, \"other\": null}\n");
   nn::Sequential model = bias_model();
   fit_through(model, {0.5, 0.75}, {log});
-  const std::string text = content_of(folder / "run.jsonl");
+  const std::string text = bytes_of(folder / "run.jsonl");
   EXPECT_TRUE(text.starts_with("{\"epoch\": 1, \"loss\": 1, \"val_loss\": 0.25, \"learning_rate\": 0, \"seconds\": "))
       << text;
   EXPECT_EQ(std::ranges::count(text, '\n'), 2);
@@ -384,7 +361,7 @@ TEST(TensorBoardLog, IsReadBackByAReaderOfItsOwn) {
   log.scalar("a tag of ümlauts", -1e-3, 1'000'000'000'000);
   log.scalar("loss", std::nan(""), -1);
   EXPECT_NE(fs::path(log.path()).filename().string().find("tfevents"), std::string::npos);
-  const std::vector<Point> points = points_of(content_of(log.path()));
+  const std::vector<Point> points = points_of(bytes_of(log.path()));
   ASSERT_EQ(points.size(), 3U);
   EXPECT_EQ(points[0], (Point{"loss", 0, 0.5F}));
   EXPECT_EQ(points[1], (Point{"a tag of ümlauts", 1'000'000'000'000, -1e-3F}));
@@ -398,18 +375,18 @@ TEST(TensorBoardLog, HasTheEpochsOfARun) {
   callbacks::TensorBoardLog log(folder / "run");
   const History history = fit_through(model, {0.5, 0.75}, {log}, {metrics::MAE()});
   const auto seconds = [&](std::size_t i) { return static_cast<float>(history.epochs[i].seconds); };
-  EXPECT_EQ(points_of(content_of(log.path())), (std::vector<Point>{{"loss/train", 1, 1},
-                                                                   {"mae/train", 1, 1},
-                                                                   {"loss/validation", 1, 0.25F},
-                                                                   {"mae/validation", 1, 0.5F},
-                                                                   {"learning_rate", 1, 0},
-                                                                   {"seconds", 1, seconds(0)},
-                                                                   {"loss/train", 2, 0.25F},
-                                                                   {"mae/train", 2, 0.5F},
-                                                                   {"loss/validation", 2, 0.0625F},
-                                                                   {"mae/validation", 2, 0.25F},
-                                                                   {"learning_rate", 2, 0},
-                                                                   {"seconds", 2, seconds(1)}}));
+  EXPECT_EQ(points_of(bytes_of(log.path())), (std::vector<Point>{{"loss/train", 1, 1},
+                                                                 {"mae/train", 1, 1},
+                                                                 {"loss/validation", 1, 0.25F},
+                                                                 {"mae/validation", 1, 0.5F},
+                                                                 {"learning_rate", 1, 0},
+                                                                 {"seconds", 1, seconds(0)},
+                                                                 {"loss/train", 2, 0.25F},
+                                                                 {"mae/train", 2, 0.5F},
+                                                                 {"loss/validation", 2, 0.0625F},
+                                                                 {"mae/validation", 2, 0.25F},
+                                                                 {"learning_rate", 2, 0},
+                                                                 {"seconds", 2, seconds(1)}}));
   callbacks::TensorBoardLog other(folder / "run");
   other.scalar("x", 1, 1);
   EXPECT_NE(other.path(), log.path());

@@ -18,6 +18,7 @@
 #include <wengert/datasets.h>
 
 #include "datasets/detail/data_file.h"
+#include "io/detail/read_file.h"
 #include "tests/expect.h"
 #include "tests/files.h"
 
@@ -27,7 +28,7 @@ namespace {
 using Indices = std::vector<std::int64_t>;
 
 std::string digits_file() { return detail::find_data_file("test", "", "digits.csv.gz"); }
-std::string digits_text() { return detail::read_data_file("test", digits_file()); }
+std::string digits_text() { return wengert::detail::read_file("test", digits_file()); }
 
 void expect_same(const Tensor& a, const Tensor& b) {
   EXPECT_EQ(a.shape(), b.shape());

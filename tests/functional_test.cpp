@@ -9,6 +9,7 @@
 #include <wengert/autograd/profile.h>
 
 #include "tests/expect.h"
+#include "tests/near.h"
 
 namespace wengert {
 namespace {
@@ -18,13 +19,6 @@ Tensor number(double value) { return full({}, value, float64); }
 Tensor random(const Shape& shape, std::uint64_t seed) {
   Generator generator(seed);
   return rand(shape, float64, generator) * 2 - 1;
-}
-
-void expect_near(const Tensor& actual, const Tensor& expected, double tolerance = 1e-12) {
-  ASSERT_EQ(actual.shape(), expected.shape());
-  const auto a = values_of(actual);
-  const auto b = values_of(expected);
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], tolerance) << "element " << i;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

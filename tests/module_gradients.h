@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -11,6 +12,12 @@
 #include <wengert/nn/module.h>
 
 namespace wengert {
+
+/// Normally distributed numbers of a seed, float64.
+inline Tensor draw(const Shape& shape, std::uint64_t seed) {
+  Generator generator(seed);
+  return randn(shape, float64, generator);
+}
 
 /// Expects the gradients of the number `loss()` with respect to all parameters of `module`, which are float64, to agree
 /// with central differences, each along a random direction. Every parameter must have a part in it.

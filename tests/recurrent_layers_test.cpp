@@ -11,28 +11,13 @@
 
 #include "tests/expect.h"
 #include "tests/module_gradients.h"
+#include "tests/near.h"
+#include "tests/whole.h"
 
 namespace wengert::nn {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-Tensor draw(const Shape& shape, std::uint64_t seed) {
-  Generator generator(seed);
-  return randn(shape, float64, generator);
-}
-
-void expect_near(const Tensor& actual, const Tensor& expected, double tolerance = 1e-12) {
-  ASSERT_EQ(actual.shape(), expected.shape());
-  const auto a = values_of(actual);
-  const auto e = values_of(expected);
-  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], e[i], tolerance) << "element " << i;
-}
-
-void expect_equal(const Tensor& actual, const Tensor& expected) {
-  EXPECT_EQ(actual.shape(), expected.shape());
-  EXPECT_EQ(values_of(actual), values_of(expected));
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The same in plain loops over one sample.
@@ -235,8 +220,8 @@ TEST(GRU, TakesTheResetGateBeforeTheProduct) {
 TYPED_TEST(Recurrent, StartsFromZerosUnlessToldOtherwise) {
   const TypeParam net(in, hidden, {.layers = 2, .dtype = float64});
   const Tensor nothing = zeros({2, 4, hidden}, float64);
-  expect_equal(call(net, sequences()).output, call(net, sequences(), {.h = nothing, .c = nothing}).output);
-  expect_equal(net(sequences()), call(net, sequences()).output);
+  expect_same(call(net, sequences()).output, call(net, sequences(), {.h = nothing, .c = nothing}).output);
+  expect_same(net(sequences()), call(net, sequences()).output);
 }
 
 TYPED_TEST(Recurrent, GoesOnFromTheStateThatItReturned) {
@@ -255,8 +240,8 @@ TYPED_TEST(Recurrent, TakesAndGivesStepsFirstIfAsked) {
   other.load_state_dict(net.state_dict());
   const Called a = call(net, sequences(), {.lengths = some_lengths()});
   const Called b = call(other, transpose(sequences(), 0, 1), {.lengths = some_lengths()});
-  expect_equal(transpose(b.output, 0, 1), a.output);
-  expect_equal(b.h, a.h);
+  expect_same(transpose(b.output, 0, 1), a.output);
+  expect_same(b.h, a.h);
 }
 
 TYPED_TEST(Recurrent, GivesTheLastOutputOnlyIfAsked) {
@@ -266,9 +251,9 @@ TYPED_TEST(Recurrent, GivesTheLastOutputOnlyIfAsked) {
     last.load_state_dict(net.state_dict());
     const Called all = call(net, sequences(), {.lengths = some_lengths()});
     const Called only = call(last, sequences(), {.lengths = some_lengths()});
-    expect_equal(only.output, LastStep({.bidirectional = bidirectional})(all.output, some_lengths()));
-    expect_equal(only.h, all.h);
-    expect_equal(slice(only.output, 1, 0, hidden), all.h[bidirectional ? 2 : 1]);
+    expect_same(only.output, LastStep({.bidirectional = bidirectional})(all.output, some_lengths()));
+    expect_same(only.h, all.h);
+    expect_same(slice(only.output, 1, 0, hidden), all.h[bidirectional ? 2 : 1]);
   }
 }
 
@@ -298,8 +283,8 @@ TYPED_TEST(Recurrent, NeitherReadsNorPassesOnWhatIsBehindTheEnd) {
   const std::vector<Tensor> clean = run(sequences());
   const std::vector<Tensor> dirty = run(where(present, sequences(), nan));
   ASSERT_EQ(clean.size(), dirty.size());
-  for (std::size_t i = 0; i < clean.size(); ++i) expect_equal(dirty[i], clean[i]);
-  expect_equal(clean[2] * (1 - present), zeros({4, 5, in}, float64));
+  for (std::size_t i = 0; i < clean.size(); ++i) expect_same(dirty[i], clean[i]);
+  expect_same(clean[2] * (1 - present), zeros({4, 5, in}, float64));
   EXPECT_NE(sum(abs(clean[2])).item(), 0);
 }
 
@@ -308,8 +293,8 @@ TYPED_TEST(Recurrent, TakesAMaskForLengths) {
   const Called a = call(net, sequences(), {.lengths = some_lengths()});
   for (const DType dtype : {float32, float64, int64}) {
     const Called b = call(net, sequences(), {.mask = sequence_mask(some_lengths(), 5, dtype)});
-    expect_equal(b.output, a.output);
-    expect_equal(b.h, a.h);
+    expect_same(b.output, a.output);
+    expect_same(b.h, a.h);
   }
 }
 
@@ -320,7 +305,7 @@ TYPED_TEST(Recurrent, SkipsStepsInTheMiddleAsIfTheyWereNotThere) {
   // For every sample, and for the second one alone.
   const Called every = call(net, x, {.mask = broadcast_to(from_data({1, 0, 0, 1, 1}), {4, 5})});
   expect_near(every.h, all.h);
-  expect_equal(slice(every.output, 1, 1, 3), zeros({4, 2, 2 * hidden}, float64));
+  expect_same(slice(every.output, 1, 1, 3), zeros({4, 2, 2 * hidden}, float64));
   expect_near(slice(every.output, 1, 3, 5), slice(all.output, 1, 1, 3));
   const Called one =
       call(net, x, {.mask = from_data({{1, 1, 1, 1, 1}, {1, 0, 0, 1, 1}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}})});
@@ -332,11 +317,11 @@ TYPED_TEST(Recurrent, KeepsTheStateOfASequenceWithoutSteps) {
   const TypeParam net(in, hidden, {.dtype = float64});
   const Tensor h = draw({1, 4, hidden}, 2);
   const Called result = call(net, sequences(), {.h = h, .c = h, .lengths = from_data({0, 5, 0, 5}, int64)});
-  expect_equal(result.h[0][0], h[0][0]);
-  expect_equal(result.output[2], zeros({5, hidden}, float64));
+  expect_same(result.h[0][0], h[0][0]);
+  expect_same(result.output[2], zeros({5, hidden}, float64));
   const Called nobody = call(net, sequences(), {.h = h, .c = h, .lengths = zeros({4}, int64)});
-  expect_equal(nobody.h, h);
-  expect_equal(nobody.output, zeros({4, 5, hidden}, float64));
+  expect_same(nobody.h, h);
+  expect_same(nobody.output, zeros({4, 5, hidden}, float64));
 }
 
 TEST(SequenceMask, HasOnesBeforeTheLength) {
@@ -406,9 +391,9 @@ TYPED_TEST(Recurrent, RoundTripsThroughAStateDict) {
   const TypeParam source(in, hidden, {.layers = 2, .bidirectional = true, .dtype = float64});
   TypeParam target(in, hidden, {.layers = 2, .bidirectional = true, .dtype = float64});
   target.load_state_dict(source.state_dict());
-  expect_equal(target(sequences()), source(sequences()));
+  expect_same(target(sequences()), source(sequences()));
   const TypeParam copy = source;
-  expect_equal(copy(sequences()), source(sequences()));
+  expect_same(copy(sequences()), source(sequences()));
   EXPECT_FALSE(copy.parameters()[0].is(source.parameters()[0]));
 }
 
@@ -417,7 +402,7 @@ TYPED_TEST(Recurrent, AssignedANetworkKeepsTheParametersThatAnOptimizerKnows) {
   const std::vector<ParameterRef> known = net.parameters();
   const TypeParam other(in, hidden, {.layers = 2, .bidirectional = true, .dtype = float64});
   net = other;
-  expect_equal(net(sequences()), other(sequences()));
+  expect_same(net(sequences()), other(sequences()));
   net = TypeParam(in, hidden, {.layers = 2, .bidirectional = true, .dtype = float64});
   EXPECT_NE(values_of(net(sequences())), values_of(other(sequences())));
   const std::vector<ParameterRef> after = net.parameters();
@@ -433,12 +418,12 @@ TYPED_TEST(Recurrent, DropsBetweenLayersInTrainingOnly) {
   const Tensor trained = net(sequences());
   EXPECT_NE(values_of(trained), values_of(same(sequences())));
   manual_seed(1);
-  expect_equal(net(sequences()), trained);
+  expect_same(net(sequences()), trained);
   net.eval();
-  expect_equal(net(sequences()), same(sequences()));
+  expect_same(net(sequences()), same(sequences()));
   // With one layer there is nothing in between.
   const TypeParam single(in, hidden, {.dropout = 0.5, .dtype = float64});
-  expect_equal(single(sequences()), single(sequences()));
+  expect_same(single(sequences()), single(sequences()));
 }
 
 TYPED_TEST(Recurrent, DrawsItsWeightsWithinOneOverTheRootOfTheUnits) {
@@ -481,7 +466,7 @@ TEST(RNN, MayStartAsKerasSimpleRNN) {
   EXPECT_LE(max(abs(cell.input_weight)).item(), std::sqrt(6.0 / (4 + 32)));
   EXPECT_GT(max(abs(cell.input_weight)).item(), 0.9 * std::sqrt(6.0 / (4 + 32)));
   expect_near(matmul(cell.hidden_weight, cell.hidden_weight, {.transpose_b = true}), eye(32, 32, float64));
-  expect_equal(cell.input_bias, zeros({32}, float64));
+  expect_same(cell.input_bias, zeros({32}, float64));
 }
 
 TYPED_TEST(Recurrent, GivesTheSameBitsForAnyNumberOfThreads) {
@@ -501,7 +486,7 @@ TYPED_TEST(Recurrent, GivesTheSameBitsForAnyNumberOfThreads) {
   const std::vector<Tensor> one = run(1);
   const std::vector<Tensor> two = run(2);
   set_num_threads(before);
-  for (std::size_t i = 0; i < one.size(); ++i) expect_equal(two[i], one[i]);
+  for (std::size_t i = 0; i < one.size(); ++i) expect_same(two[i], one[i]);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -512,15 +497,15 @@ TEST(RecurrentCells, AreTheOpsWithTheirWeights) {
   const Tensor h = draw({4, hidden}, 2);
   const Tensor c = draw({4, hidden}, 3);
   const RNNCell rnn(in, hidden, {.activation = RnnActivation::relu, .dtype = float64});
-  expect_equal(rnn(x, h), rnn_cell(x, h, rnn.weights(), RnnActivation::relu));
-  expect_equal(rnn(x), rnn(x, zeros({4, hidden}, float64)));
+  expect_same(rnn(x, h), rnn_cell(x, h, rnn.weights(), RnnActivation::relu));
+  expect_same(rnn(x), rnn(x, zeros({4, hidden}, float64)));
   const LSTMCell lstm(in, hidden, {.dtype = float64});
-  expect_equal(lstm(x, {h, c}).h, lstm_cell(x, {h, c}, lstm.weights()).h);
-  expect_equal(lstm(x, {h, c}).c, lstm_cell(x, {h, c}, lstm.weights()).c);
-  expect_equal(lstm(x), lstm(x, {}).h);
+  expect_same(lstm(x, {h, c}).h, lstm_cell(x, {h, c}, lstm.weights()).h);
+  expect_same(lstm(x, {h, c}).c, lstm_cell(x, {h, c}, lstm.weights()).c);
+  expect_same(lstm(x), lstm(x, {}).h);
   const GRUCell gru(in, hidden, {.reset_after = false, .dtype = float64});
-  expect_equal(gru(x, h), gru_cell(x, h, gru.weights(), {.reset_after = false}));
-  expect_equal(gru(x), gru(x, Tensor()));
+  expect_same(gru(x, h), gru_cell(x, h, gru.weights(), {.reset_after = false}));
+  expect_same(gru(x), gru(x, Tensor()));
 }
 
 TEST(RecurrentCells, HaveTheGradientsOfTheirParameters) {
@@ -655,8 +640,8 @@ TYPED_TEST(Recurrent, ShowsItsOutputInASummaryAndToHooks) {
   const std::string text = net.summary(Shape{4, 5, in});
   EXPECT_NE(text.find("[4, 5, 3]"), text.npos) << text;
   net.register_forward_hook([](const Module&, const Tensor&, const Tensor& output) { return output * 0; });
-  expect_equal(net(ones({4, 5, in})), zeros({4, 5, hidden}));
-  expect_equal(call(net, ones({4, 5, in})).output, zeros({4, 5, hidden}));
+  expect_same(net(ones({4, 5, in})), zeros({4, 5, hidden}));
+  expect_same(call(net, ones({4, 5, in})).output, zeros({4, 5, hidden}));
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 // A run that is cut in two by a checkpoint ends bit for bit as the one that was not.
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -14,32 +12,10 @@
 #include <wengert/wengert.h>
 
 #include "tests/expect.h"
+#include "tests/files.h"
 
 namespace wengert {
 namespace {
-
-namespace fs = std::filesystem;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "wengert resume XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
-};
-
-std::string content_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// A new model, optimizer and callbacks, as a new process would make them.
 struct Process {
@@ -239,8 +215,8 @@ TEST(Resume, WritesLogsWithoutGapsOrRepetitions) {
     csv.write(record.values());
     json.write(record.values());
   }
-  EXPECT_EQ(content_of(folder / "run.csv"), content_of(folder / "wanted.csv"));
-  EXPECT_EQ(content_of(folder / "run.jsonl"), content_of(folder / "wanted.jsonl"));
+  EXPECT_EQ(bytes_of(folder / "run.csv"), bytes_of(folder / "wanted.csv"));
+  EXPECT_EQ(bytes_of(folder / "run.jsonl"), bytes_of(folder / "wanted.jsonl"));
 }
 
 TEST(Resume, RejectsWhatDoesNotFitAndChangesNothing) {

@@ -14,9 +14,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <wengert/io/detail/atomic_file.h>
 #include <wengert/nn/save.h>
 
+#include "io/detail/atomic_file.h"
 #include "train/detail/event_file.h"
 #include "train/progress.h"
 

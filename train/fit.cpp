@@ -301,7 +301,6 @@ class Fit {
   }
 
   Evaluation validate() {
-    const ModesKept modes(model_);
     return evaluate(model_, validation_->dataset(),
                     {.loss = options_.loss, .metrics = metrics_, .batch_size = validation_->options().batch_size});
   }
@@ -476,7 +475,7 @@ Evaluation evaluate(nn::Module& model, const AnyDataset& data, const EvaluateOpt
 
 namespace {
 
-/// `outputs(begin, end)` for all stretches of at most batch_size, joined.
+/// The outputs for `inputs(begin, end)` of all stretches of at most batch_size, joined.
 template <class F>
 Tensor predict_stretches(nn::Module& model, std::int64_t samples, std::int64_t batch_size, F inputs) {
   check<Error>(batch_size >= 1, "predict: batch_size must be at least 1, got {}", batch_size);
@@ -503,11 +502,8 @@ Tensor predict(nn::Module& model, const Tensor& x, const PredictOptions& options
 }
 
 Tensor predict(nn::Module& model, const AnyDataset& data, const PredictOptions& options) {
-  return predict_stretches(model, data.size(), options.batch_size, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<std::int64_t> indices;
-    for (std::int64_t i = begin; i < end; ++i) indices.push_back(i);
-    return data.batch(indices).x;
-  });
+  return predict_stretches(model, data.size(), options.batch_size,
+                           [&](std::int64_t begin, std::int64_t end) { return data.range(begin, end - begin).x; });
 }
 
 }  // namespace wengert

@@ -142,41 +142,45 @@ class AnyMetric {
 
 namespace metrics {
 
+/// Base of the metrics that are a mean over samples, or over elements, of what `update` adds.
+class MeanMetric : public Metric {
+ public:
+  double value() const override { return mean_.value(); }
+  void reset() final { mean_.clear(); }
+
+ protected:
+  RunningMean mean_;
+};
+
 struct AccuracyOptions {
   /// For one score a sample, float [N] or [N, 1]: class 1 is predicted above this, else class 0. Labels may be floats,
   /// 0 or 1, in the scores' shape then. With a sigmoid 0.5, for logits 0.
   std::optional<double> threshold = {};
 };
-class Accuracy final : public Metric {
+class Accuracy final : public MeanMetric {
  public:
   explicit Accuracy(const AccuracyOptions& options = {}) : options_(options) {}
 
   std::string name() const override { return "accuracy"; }
   void update(const Tensor& predicted, const Tensor& labels) override;
-  double value() const override { return mean_.value(); }
-  void reset() override { mean_.clear(); }
   bool larger_is_better() const override { return true; }
 
  private:
   AccuracyOptions options_;
-  RunningMean mean_;
 };
 
 /// Called "top_5", with its k.
-class TopK final : public Metric {
+class TopK final : public MeanMetric {
  public:
   /// Throws Error unless k >= 1.
   explicit TopK(std::int64_t k);
 
   std::string name() const override;
   void update(const Tensor& scores, const Tensor& labels) override;
-  double value() const override { return mean_.value(); }
-  void reset() override { mean_.clear(); }
   bool larger_is_better() const override { return true; }
 
  private:
   std::int64_t k_;
-  RunningMean mean_;
 };
 
 /// Its result is the matrix, its value the accuracy.
@@ -249,27 +253,17 @@ class F1 final : public ClassMetric {
   double of(const Counts& counts) const override;
 };
 
-class MSE final : public Metric {
+class MSE final : public MeanMetric {
  public:
   std::string name() const override { return "mse"; }
   void update(const Tensor& prediction, const Tensor& target) override;
-  double value() const override { return mean_.value(); }
-  void reset() override { mean_.clear(); }
   bool larger_is_better() const override { return false; }
-
- private:
-  RunningMean mean_;
 };
-class MAE final : public Metric {
+class MAE final : public MeanMetric {
  public:
   std::string name() const override { return "mae"; }
   void update(const Tensor& prediction, const Tensor& target) override;
-  double value() const override { return mean_.value(); }
-  void reset() override { mean_.clear(); }
   bool larger_is_better() const override { return false; }
-
- private:
-  RunningMean mean_;
 };
 
 /// Means and squared deviations are merged batch by batch (T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating
@@ -293,20 +287,17 @@ class R2 final : public Metric {
   std::vector<double> residual_;   // sum (target - prediction)^2
 };
 
-class Perplexity final : public Metric {
+/// exp of the mean cross entropy.
+class Perplexity final : public MeanMetric {
  public:
   std::string name() const override { return "perplexity"; }
   void update(const Tensor& logits, const Tensor& target) override;
   double value() const override;
-  void reset() override { mean_.clear(); }
   bool larger_is_better() const override { return false; }
-
- private:
-  RunningMean mean_;  // of the cross entropy
 };
 
 /// The mean over samples of what `f(prediction, target)` gives as the mean over a batch: any loss as a metric.
-class Mean final : public Metric {
+class Mean final : public MeanMetric {
  public:
   using Function = std::function<Tensor(const Tensor&, const Tensor&)>;
   /// Throws Error if the name or the function is empty.
@@ -315,15 +306,12 @@ class Mean final : public Metric {
   std::string name() const override { return name_; }
   /// Throws ShapeError unless `f` gives a single number.
   void update(const Tensor& prediction, const Tensor& target) override;
-  double value() const override { return mean_.value(); }
-  void reset() override { mean_.clear(); }
   bool larger_is_better() const override { return larger_is_better_; }
 
  private:
   std::string name_;
   Function f_;
   bool larger_is_better_;
-  RunningMean mean_;
 };
 
 }  // namespace metrics

@@ -1,7 +1,6 @@
 #include "train/report.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +13,7 @@
 #include <wengert/autograd/error.h>
 
 #include "io/detail/atomic_file.h"
+#include "train/detail/gnuplot.h"
 
 namespace wengert {
 namespace {
@@ -32,9 +32,6 @@ td { padding: .15em .6em; } .matrix td { text-align: right; min-width: 2.2em; fo
 svg text { font: 11px system-ui, sans-serif; fill: var(--faint); } svg .axis { stroke: var(--line); }
 svg polyline { fill: none; stroke-width: 2; }
 )";
-
-/// Distinct for colour-blind readers and on light and dark pages (M. Okabe and K. Ito, "Color universal design", 2008).
-constexpr std::array<std::string_view, 6> colours = {"#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"};
 
 std::string escaped(std::string_view text) {
   std::string html;
@@ -184,7 +181,8 @@ std::string chart(const Panel& panel) {
   double legend = left;
   for (std::size_t i = 0; i < panel.curves.size(); ++i) {
     const Curve& curve = panel.curves[i];
-    const std::string_view colour = colours[i % colours.size()];
+    // The plots' colours but for black, which a dark page swallows.
+    const std::string_view colour = detail::colours[i % (detail::colours.size() - 1)];
     std::string points;
     const auto draw = [&] {
       if (!points.empty()) svg += fmt::format(R"(<polyline stroke="{}" points="{}"/>)", colour, points);

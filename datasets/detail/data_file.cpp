@@ -6,10 +6,9 @@
 #include <vector>
 
 #include <wengert/autograd/error.h>
+#include <wengert/datasets/fetched_file.h>
 
-#include "io/detail/read_file.h"
-
-namespace wengert::datasets::detail {
+namespace wengert::datasets {
 namespace {
 
 std::string variable(const char* name) {
@@ -17,8 +16,8 @@ std::string variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-/// Where data may be, in the order in which they are looked for.
-std::vector<std::string> data_folders() {
+/// Where data are fetched to: the first of these.
+std::vector<std::string> fetch_folders() {
   std::vector<std::string> folders;
   if (const std::string data = variable("WENGERT_DATA"); !data.empty()) folders.push_back(data);
   if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty()) {
@@ -26,6 +25,12 @@ std::vector<std::string> data_folders() {
   } else if (const std::string home = variable("HOME"); !home.empty()) {
     folders.push_back(home + "/.cache/wengert");
   }
+  return folders;
+}
+
+/// Where data may be, in the order in which they are looked for.
+std::vector<std::string> data_folders() {
+  std::vector<std::string> folders = fetch_folders();
   folders.emplace_back(WENGERT_DATASETS_INSTALL_DIR);
   folders.emplace_back(WENGERT_DATASETS_SOURCE_DIR);
   return folders;
@@ -33,8 +38,13 @@ std::vector<std::string> data_folders() {
 
 }  // namespace
 
-std::string find_data_file(const char* dataset, const std::string& path, const std::string& file,
-                           const std::string& fetched_as) {
+std::string fetched_file(const std::string& name) {
+  const std::vector<std::string> folders = fetch_folders();
+  return folders.empty() ? name : (std::filesystem::path(folders.front()) / name).string();
+}
+
+std::string detail::find_data_file(const char* dataset, const std::string& path, const std::string& file,
+                                   const std::string& fetched_as) {
   if (!path.empty()) return path;
   std::string tried;
   for (const std::string& folder : data_folders()) {
@@ -50,8 +60,4 @@ std::string find_data_file(const char* dataset, const std::string& path, const s
   fail<IoError>("{}: no file {} in {}; {}", dataset, file, tried, advice);
 }
 
-std::string read_data_file(const char* dataset, const std::string& path) {
-  return wengert::detail::read_file(dataset, path);
-}
-
-}  // namespace wengert::datasets::detail
+}  // namespace wengert::datasets

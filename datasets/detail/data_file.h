@@ -3,7 +3,7 @@
 #include <string>
 
 /// \file
-/// Private: where data files are, and what is in them.
+/// Private: where data files are.
 
 namespace wengert::datasets::detail {
 
@@ -12,10 +12,5 @@ namespace wengert::datasets::detail {
 /// the folders where it is not and says that `tools/fetch-data fetched_as` fetches it, if it does.
 std::string find_data_file(const char* dataset, const std::string& path, const std::string& file,
                            const std::string& fetched_as = {});
-
-/// The bytes of a file; a gzip file's are decompressed. Throws IoError that starts with `dataset` and names the path if
-/// it is missing or unreadable, its compressed data are damaged or cut short, or it would need zlib, and that is
-/// missing.
-std::string read_data_file(const char* dataset, const std::string& path);
 
 }  // namespace wengert::datasets::detail

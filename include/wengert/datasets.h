@@ -7,6 +7,7 @@
 #include <wengert/datasets/data_loader.h>
 #include <wengert/datasets/dataset.h>
 #include <wengert/datasets/digits.h>
+#include <wengert/datasets/fetched_file.h>
 #include <wengert/datasets/normalize.h>
 #include <wengert/datasets/series.h>
 #include <wengert/datasets/toy.h>
